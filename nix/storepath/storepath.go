@@ -6,6 +6,7 @@ package storepath
 
 import (
 	"fmt"
+	"path"
 	"strings"
 
 	"codeberg.org/tbfg/tbfg/nix/base32"
@@ -22,30 +23,41 @@ const DefaultDir Dir = "/gnu/store"
 // out of Parse is well formed: nothing in it can leave the store directory.
 type Path string
 
-// Limits of a store path's parts; the daemon has the same
-// (nix/libstore/store-api.cc, checkStoreName).
+// Limits of a store path's parts. The daemon sets none for the name, but it
+// cannot add an item whose lock file, "<hash>-<name>.lock", has a name of more
+// than 255 bytes: 217 is the longest that Guix 1.5.0 accepts, not Nix's 211.
 const (
-	hashLen    = 32  // characters of base32: 160 bits
-	maxNameLen = 211 // bytes, so that NAME.drv.lock stays within 255
+	hashLen    = 32 // characters of base32: 160 bits
+	maxNameLen = 255 - hashLen - len("-") - len(".lock")
 )
 
 // Parse checks that s is the full name of an item of a store directory,
-// and of nothing below it.
+// whichever that is, and of nothing below it. Whoever acts on the path in a
+// store of his own uses the Parse of that Dir instead.
 func Parse(s string) (Path, error) {
 	i := strings.LastIndexByte(s, '/')
 	if i <= 0 || s[0] != '/' {
 		return "", fmt.Errorf("store path %q: not an absolute file name", clip(s))
 	}
-	return Dir(s[:i]).Parse(s)
+	if dir := s[:i]; path.Clean(dir) != dir {
+		return "", fmt.Errorf("store path %q: the directory is not spelt plainly", clip(s))
+	}
+	if err := checkBase(s[i+1:]); err != nil {
+		return "", fmt.Errorf("store path %q: %w", clip(s), err)
+	}
+	return Path(s), nil
 }
 
 // Parse checks that s is the full name of an item of d.
 func (d Dir) Parse(s string) (Path, error) {
 	base, ok := strings.CutPrefix(s, string(d)+"/")
 	if !ok {
-		return "", fmt.Errorf("store path %q: not in the store %s", clip(s), d)
+		return "", fmt.Errorf("store path %q: not in the store %s", clip(s), clip(string(d)))
 	}
-	return d.Object(base)
+	if err := checkBase(base); err != nil {
+		return "", fmt.Errorf("store path %q: %w", clip(s), err)
+	}
+	return Path(s), nil // and not d.Object: a derivation has a hundred paths, and none needs a copy
 }
 
 // Object is the path of the item of d with the given base name, "<hash>-<name>".
@@ -77,29 +89,53 @@ func checkBase(base string) error {
 		return fmt.Errorf("want 32 characters of hash, a hyphen and a name")
 	}
 	for i := range hashLen {
-		if strings.IndexByte(base32.Alphabet, base[i]) < 0 {
+		if kind[base[i]]&hashByte == 0 {
 			return fmt.Errorf("%q is not a hash in base 32", base[:hashLen])
 		}
 	}
-	name := base[hashLen+1:]
+	return checkName(base[hashLen+1:])
+}
+
+// checkName has the rules of the daemon's checkStoreName
+// (nix/libstore/store-api.cc), and demands a name.
+func checkName(name string) error {
+	if name == "" {
+		return fmt.Errorf("the name is empty")
+	}
 	if len(name) > maxNameLen {
 		return fmt.Errorf("the name is longer than %d bytes", maxNameLen)
 	}
 	if name[0] == '.' {
 		return fmt.Errorf("the name starts with a dot")
 	}
-	for _, c := range []byte(name) {
-		if !nameByte(c) {
-			return fmt.Errorf("the character %q is not allowed in a name", c)
+	for i := range len(name) {
+		if kind[name[i]]&nameByte == 0 {
+			return fmt.Errorf("the character %q is not allowed in a name", name[i])
 		}
 	}
 	return nil
 }
 
-func nameByte(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' ||
-		strings.IndexByte("+-._?=", c) >= 0
-}
+const (
+	hashByte = 1 << iota // stands in a hash part
+	nameByte             // stands in a name
+)
+
+// kind tells where a character may stand.
+var kind = func() (t [256]byte) {
+	for _, c := range []byte(base32.Alphabet) {
+		t[c] |= hashByte
+	}
+	for c := range 256 {
+		if 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' {
+			t[c] |= nameByte
+		}
+	}
+	for _, c := range []byte("+-._?=") {
+		t[c] |= nameByte
+	}
+	return t
+}()
 
 // clip keeps what a stranger sent from filling a log line.
 func clip(s string) string {
