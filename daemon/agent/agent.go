@@ -1,0 +1,166 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime"
+	"sync"
+	"time"
+
+	"codeberg.org/tbfg/tbfg/daemon"
+	"codeberg.org/tbfg/tbfg/daemon/agentapi"
+	"codeberg.org/tbfg/tbfg/daemon/durable"
+)
+
+// Config is what an agent is told.
+type Config struct {
+	Coordinator string // URL
+	UUID        string
+	Password    string
+	Systems     []string
+
+	MaxParallelBuilds  int
+	MaxParallelUploads int
+	MaxAllocatedBuilds int     // builds to hold in all; zero for twice MaxParallelBuilds
+	MaxLoad            float64 // 1-minute load average above which nothing starts; zero for the number of processors
+
+	// DerivationURLs and InputURLs are the substitute servers for
+	// derivations and for all else; nil leaves them to the daemon.
+	DerivationURLs []string
+	InputURLs      []string
+
+	Daemon   string        // address of the guix-daemon; empty for the usual one
+	SpoolDir string        // for logs under way
+	Grace    time.Duration // how long running builds may go on when the agent stops
+	Log      *slog.Logger
+}
+
+// An Agent is a build agent.
+type Agent struct {
+	Config
+	api     *agentapi.Client
+	uploads chan struct{} // holds a token for each upload under way
+
+	work   context.Context // of builds and reports; ends Grace after Run's
+	events chan event
+	builds sync.WaitGroup
+}
+
+// event is what the goroutines of Run's tell it.
+type event struct {
+	kind   eventKind
+	build  string
+	builds []daemon.Allocation
+	err    error
+}
+
+type eventKind int
+
+const (
+	fetched eventKind = iota // builds or err
+	built                    // build does not occupy a slot any more
+	done                     // build is out of our hands
+)
+
+const (
+	fetchWait      = 50 * time.Second // how long the coordinator may hold an answer back
+	pollPause      = 10 * time.Second // between questions to one that does not
+	statusInterval = 30 * time.Second
+	loadInterval   = 5 * time.Second // between looks at a load that was too high
+)
+
+// New is an agent that is not running yet.
+func New(config Config) (*Agent, error) {
+	if config.MaxParallelBuilds < 1 {
+		return nil, fmt.Errorf("start agent: it must be allowed at least one parallel build")
+	}
+	if config.MaxAllocatedBuilds == 0 {
+		config.MaxAllocatedBuilds = 2 * config.MaxParallelBuilds
+	}
+	if config.MaxLoad == 0 {
+		config.MaxLoad = float64(runtime.NumCPU())
+	}
+	if err := durable.MkdirAll(config.SpoolDir, 0o700); err != nil {
+		return nil, fmt.Errorf("start agent: make the spool directory: %w", err)
+	}
+	if err := durable.Sweep(config.SpoolDir); err != nil {
+		return nil, fmt.Errorf("start agent: %w", err)
+	}
+	return &Agent{
+		Config:  config,
+		api:     agentapi.NewClient(config.Coordinator, config.UUID, config.Password),
+		uploads: make(chan struct{}, max(1, config.MaxParallelUploads)),
+		events:  make(chan event),
+	}, nil
+}
+
+// Run works until ctx ends, and then until the builds that run have ended or
+// the grace time is over; what is left is handed back to the coordinator.
+// It fails only when the coordinator refuses the agent's credentials at the
+// start.
+func (a *Agent) Run(ctx context.Context) error {
+	a.Log.Info("starting agent " + a.UUID)
+	a.Log.Info("connecting to coordinator " + a.Coordinator)
+	work, stopWork := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer stopWork(nil)
+	a.work = work
+	if err := a.introduce(ctx); err != nil {
+		return err
+	}
+	s := &state{Agent: a, held: make(map[string]bool)}
+	go s.reportStatus(ctx)
+	err := s.loop(ctx)
+
+	grace := time.AfterFunc(a.Grace, func() { stopWork(errStopping) })
+	defer grace.Stop()
+	s.handBack()
+	finished := make(chan struct{})
+	go func() {
+		a.builds.Wait()
+		close(finished)
+	}()
+	for {
+		select {
+		case <-a.events: // nobody decides any more
+		case <-finished:
+			return err
+		}
+	}
+}
+
+// errStopping is why builds are canceled when the grace time is over.
+var errStopping = errors.New("the agent is stopping")
+
+// introduce makes the first status report, however long that takes. Wrong
+// credentials are an error now; later they may be a rotation under way.
+func (a *Agent) introduce(ctx context.Context) error {
+	err := a.insist(ctx, "report to the coordinator", func(ctx context.Context) error {
+		return a.api.ReportStatus(ctx, a.status(0), true)
+	})
+	if err != nil && ctx.Err() == nil {
+		return fmt.Errorf("the coordinator %s refuses the agent %s: %w", a.Coordinator, a.UUID, err)
+	}
+	return nil
+}
+
+func (a *Agent) status(running int) daemon.AgentStatus {
+	s := daemon.AgentStatus{Status: "idle", Processors: runtime.NumCPU()}
+	if running > 0 {
+		s.Status = "running"
+	}
+	s.Load1Min, _ = loadAverage()
+	return s
+}
+
+// loadAverage is the machine's 1-minute load average.
+func loadAverage() (load float64, err error) {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return 0, err
+	}
+	_, err = fmt.Sscan(string(text), &load)
+	return load, err
+}

@@ -1,0 +1,167 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"codeberg.org/tbfg/tbfg/daemon"
+)
+
+// state is what the loop knows; only its goroutine touches it, but for
+// running.
+type state struct {
+	*Agent
+	held     map[string]bool     // builds from their allocation until they are out of our hands
+	queue    []daemon.Allocation // held, not begun
+	running  atomic.Int64        // builds that occupy a slot
+	fetching bool
+	greeted  bool // the first answer of the coordinator was logged
+	busy     bool // the load was too high when last looked at
+}
+
+// loop fetches and begins builds until ctx ends.
+func (s *state) loop(ctx context.Context) error {
+	tick := time.NewTicker(loadInterval)
+	defer tick.Stop()
+	for {
+		s.begin()
+		s.fetch(ctx)
+		select {
+		case e := <-s.events:
+			s.handle(e)
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func (s *state) handle(e event) {
+	switch e.kind {
+	case fetched:
+		s.fetching = false
+		s.accept(e.builds)
+	case built:
+		s.running.Add(-1)
+	case done:
+		delete(s.held, e.build)
+	}
+}
+
+// accept queues the builds that are new among those allocated to us.
+func (s *state) accept(builds []daemon.Allocation) {
+	running, before := s.running.Load(), len(s.queue)
+	for _, b := range builds {
+		if !s.held[b.UUID] {
+			s.held[b.UUID] = true
+			s.queue = append(s.queue, b)
+		}
+	}
+	if builds == nil || s.greeted && len(s.queue) == before {
+		return
+	}
+	s.greeted = true
+	starting := min(len(s.queue), s.MaxParallelBuilds-int(running))
+	s.Log.Info(fmt.Sprintf("running %d threads, currently allocated %d builds", running, len(builds)))
+	s.Log.Info(fmt.Sprintf("starting %d new builds", starting))
+}
+
+// begin starts queued builds in free slots, unless the machine is busy.
+func (s *state) begin() {
+	for len(s.queue) > 0 && s.running.Load() < int64(s.MaxParallelBuilds) && !s.tooBusy() {
+		b := s.queue[0]
+		s.queue = s.queue[1:]
+		s.running.Add(1)
+		s.builds.Go(func() {
+			s.process(b)
+			s.events <- event{kind: done, build: b.UUID}
+		})
+	}
+}
+
+// tooBusy tells whether the load is above the limit.
+func (s *state) tooBusy() bool {
+	load, err := loadAverage()
+	busy := err == nil && load > s.MaxLoad
+	if busy && !s.busy {
+		s.Log.Info(fmt.Sprintf("waiting with new builds: the load average is %.2f, the limit %.2f", load, s.MaxLoad))
+	}
+	s.busy = busy
+	return busy
+}
+
+// fetch asks for builds if there is room for more and no question is open.
+func (s *state) fetch(ctx context.Context) {
+	if s.fetching || len(s.held) >= s.MaxAllocatedBuilds {
+		return
+	}
+	s.fetching = true
+	wait := fetchWait
+	if !s.greeted {
+		wait = 0 // hear at once what is still allocated from before
+	}
+	s.builds.Go(func() {
+		asked := time.Now()
+		var builds []daemon.Allocation
+		// It fails only with ctx or when we are refused, which is logged.
+		err := s.insist(ctx, "fetch builds", func(ctx context.Context) (err error) {
+			builds, err = s.api.FetchBuilds(ctx, s.Systems, s.MaxAllocatedBuilds, wait)
+			return err
+		})
+		if err != nil {
+			builds = nil
+		} else if builds == nil {
+			builds = []daemon.Allocation{}
+		}
+		if err != nil || wait > 0 && len(builds) == 0 && time.Since(asked) < wait/2 {
+			sleep(ctx, pollPause) // a coordinator that does not wait for us
+		}
+		s.events <- event{kind: fetched, builds: builds, err: err}
+	})
+}
+
+// reportStatus tells the coordinator from time to time how we are.
+func (s *state) reportStatus(ctx context.Context) {
+	tick := time.NewTicker(statusInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			if err := s.api.ReportStatus(ctx, s.status(int(s.running.Load())), false); err != nil && ctx.Err() == nil {
+				s.Log.Debug("cannot report the status", "err", err)
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// handBack returns the builds that have not begun.
+func (s *state) handBack() {
+	for _, b := range s.queue {
+		s.release(b.UUID)
+	}
+}
+
+// release gives a build back to the coordinator, if that can be done
+// quickly; otherwise it stays ours and is resumed at the next start.
+func (a *Agent) release(build string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := a.api.ReleaseBuild(ctx, build); err != nil {
+		a.Log.Info("build "+build+" stays allocated to this agent", "err", err)
+		return
+	}
+	a.Log.Info("build " + build + " handed back")
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}

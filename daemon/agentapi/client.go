@@ -1,0 +1,71 @@
+package agentapi
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"codeberg.org/tbfg/tbfg/daemon"
+	"codeberg.org/tbfg/tbfg/daemon/wire"
+)
+
+// A Client speaks to a coordinator as one agent. It never repeats a request.
+type Client struct {
+	caller *wire.Caller
+	agent  string
+}
+
+// NewClient is a client of the coordinator at a URL, such as
+// "http://localhost:8745".
+func NewClient(coordinator, agent, password string) *Client {
+	credentials := "Basic " + base64.StdEncoding.EncodeToString([]byte(agent+":"+password))
+	return &Client{wire.NewCaller(coordinator, func(h http.Header) { h.Set("Authorization", credentials) }), agent}
+}
+
+// ReportStatus says how the agent is.
+func (c *Client) ReportStatus(ctx context.Context, s daemon.AgentStatus, initial bool) error {
+	report := wire.StatusReport{Status: s.Status, LoadAverage: &wire.LoadAverage{OneMinute: s.Load1Min},
+		Processors: s.Processors, InitialStatus: initial}
+	return c.caller.JSON(ctx, http.MethodPut, "/agent/"+c.agent, report, nil)
+}
+
+// FetchBuilds asks for builds up to target in all and returns everything that
+// is allocated to the agent. A coordinator that can will wait up to wait for
+// a new one.
+func (c *Client) FetchBuilds(ctx context.Context, systems []string, target int, wait time.Duration) ([]daemon.Allocation, error) {
+	var reply wire.FetchReply
+	req := wire.FetchRequest{Systems: systems, Target: &target, Wait: wait.Seconds()}
+	if err := c.caller.JSON(ctx, http.MethodPost, "/agent/"+c.agent+"/fetch-builds", req, &reply); err != nil {
+		return nil, err
+	}
+	return reply.Domain()
+}
+
+// ReportStart says that a build has begun.
+func (c *Client) ReportStart(ctx context.Context, build string) error {
+	return c.caller.JSON(ctx, http.MethodPost, "/build/"+build+"/report-build-start", nil, nil)
+}
+
+// ReportSetupFailure says that a build could not begin.
+func (c *Client) ReportSetupFailure(ctx context.Context, build string, f daemon.SetupFailure) error {
+	return c.caller.JSON(ctx, http.MethodPost, "/build/"+build+"/report-setup-failure", wire.NewSetupFailure(f), nil)
+}
+
+// SendLog sends a build's whole log, gzip data of the given size.
+func (c *Client) SendLog(ctx context.Context, build string, log io.Reader, size int64) error {
+	return c.caller.Do(ctx, http.MethodPut, fmt.Sprintf("/build/%s/log/gzip", build), "application/gzip",
+		wire.Sized{Reader: log, Size: size}, nil)
+}
+
+// ReportResult says how a build ended.
+func (c *Client) ReportResult(ctx context.Context, build string, r daemon.Result) error {
+	return c.caller.JSON(ctx, http.MethodPut, "/build/"+build, wire.NewResult(r), nil)
+}
+
+// ReleaseBuild gives a build back.
+func (c *Client) ReleaseBuild(ctx context.Context, build string) error {
+	return c.caller.JSON(ctx, http.MethodPost, "/build/"+build+"/release", nil, nil)
+}

@@ -1,0 +1,117 @@
+package coordinator
+
+import (
+	"context"
+
+	"codeberg.org/tbfg/tbfg/daemon"
+	"codeberg.org/tbfg/tbfg/daemon/datastore"
+
+	"github.com/google/uuid"
+)
+
+const maxTextSize = 10_000 // bytes of an agent's name or description
+
+// NewAgent adds an agent; an empty id lets the coordinator choose one.
+func (c *Coordinator) NewAgent(ctx context.Context, id, name, description string) (string, error) {
+	if id == "" {
+		id = uuid.NewString()
+	} else if err := CheckUUID(id); err != nil {
+		return "", err
+	}
+	if err := checkText(&name, &description); err != nil {
+		return "", err
+	}
+	err := c.change(ctx, func(ch *change) error {
+		if _, taken, err := ch.Agent(ch.ctx, id); err != nil {
+			return err
+		} else if taken {
+			return daemon.Errorf(daemon.Conflict, "there is an agent %s already", id)
+		}
+		return ch.InsertAgent(ch.ctx, id, name, description)
+	})
+	if err != nil {
+		return "", err
+	}
+	c.Log.Info("agent "+id+" added", "name", name)
+	return id, nil
+}
+
+func checkText(texts ...*string) error {
+	for _, t := range texts {
+		if t != nil && len(*t) > maxTextSize {
+			return daemon.Errorf(daemon.Invalid, "a name or description must have at most %d bytes", maxTextSize)
+		}
+	}
+	return nil
+}
+
+// ChangeAgent changes what people say of an agent, and whether it is active.
+func (c *Coordinator) ChangeAgent(ctx context.Context, id string, a daemon.AgentChange) error {
+	if err := CheckUUID(id); err != nil {
+		return err
+	}
+	if err := checkText(a.Name, a.Description); err != nil {
+		return err
+	}
+	if a.Tags != nil {
+		if err := checkTags(*a.Tags); err != nil {
+			return err
+		}
+	}
+	return c.change(ctx, func(ch *change) error {
+		found, err := ch.UpdateAgent(ch.ctx, id, a)
+		if err == nil && !found {
+			err = noAgent(id)
+		}
+		if a.Active != nil && *a.Active {
+			ch.then = append(ch.then, c.announce)
+		}
+		return err
+	})
+}
+
+func noAgent(id string) error { return daemon.Errorf(daemon.NotFound, "there is no agent %s", id) }
+
+// NewPassword makes an agent a further password and returns it. The database
+// keeps only its salted hash.
+func (c *Coordinator) NewPassword(ctx context.Context, id string) (string, error) {
+	password := newSecret()
+	err := c.AddPassword(ctx, id, password)
+	if err != nil {
+		return "", err
+	}
+	c.Log.Info("agent " + id + " has a new password")
+	return password, nil
+}
+
+// AddPassword lets an agent use a password that the caller chose.
+func (c *Coordinator) AddPassword(ctx context.Context, id, password string) error {
+	if err := CheckUUID(id); err != nil {
+		return err
+	}
+	hash := hashSecret(password)
+	return c.change(ctx, func(ch *change) error {
+		if _, found, err := ch.Agent(ch.ctx, id); err != nil {
+			return err
+		} else if !found {
+			return noAgent(id)
+		}
+		return ch.InsertPassword(ch.ctx, id, datastore.Password{Hash: hash, Created: c.Now()})
+	})
+}
+
+// Authenticate tells whether an agent has this password.
+func (c *Coordinator) Authenticate(ctx context.Context, id, password string) error {
+	passwords, err := c.Store.Passwords(ctx, id)
+	if err != nil {
+		return err
+	}
+	ok := false
+	for _, p := range passwords {
+		ok = checkSecret(p.Hash, password) || ok
+	}
+	if !ok {
+		return daemon.Errorf(daemon.Denied, "wrong agent UUID or password")
+	}
+	return nil
+}

@@ -1,0 +1,140 @@
+package coordinator
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"codeberg.org/tbfg/tbfg/daemon"
+)
+
+// Limits of what an agent may ask for.
+const (
+	maxSystems = 20
+	maxTarget  = 1000            // builds that one agent holds
+	maxWait    = 2 * time.Minute // that an answer is held back
+)
+
+// A Fetch is an agent's wish for builds.
+type Fetch struct {
+	Systems []string
+	Target  int           // builds that it wants to hold in all
+	More    bool          // Target counts those beyond what it holds already
+	Wait    time.Duration // how long to wait for a new one; zero answers at once
+}
+
+// FetchBuilds gives an agent builds up to its target and returns all that it
+// holds. With a wait it returns as soon as there is something new.
+func (c *Coordinator) FetchBuilds(ctx context.Context, agent string, f Fetch) ([]daemon.Allocation, error) {
+	if err := f.check(); err != nil {
+		return nil, err
+	}
+	if err := c.recordSystems(ctx, agent, f.Systems); err != nil {
+		return nil, err
+	}
+	var timeout <-chan time.Time
+	if f.Wait > 0 {
+		timer := time.NewTimer(min(f.Wait, maxWait))
+		defer timer.Stop()
+		timeout = timer.C
+	}
+	for {
+		news := c.newsChannel()
+		given, err := c.allocate(ctx, agent, f)
+		if err != nil {
+			return nil, err
+		}
+		if given > 0 || f.Wait <= 0 {
+			return c.Store.Allocations(ctx, agent)
+		}
+		select {
+		case <-news:
+		case <-timeout:
+			return c.Store.Allocations(ctx, agent)
+		case <-c.stop:
+			return c.Store.Allocations(ctx, agent)
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+func (f *Fetch) check() error {
+	if len(f.Systems) == 0 || len(f.Systems) > maxSystems {
+		return daemon.Errorf(daemon.Invalid, "an agent must ask for 1 to %d systems", maxSystems)
+	}
+	for _, system := range f.Systems {
+		if system == "" || len(system) > 64 {
+			return daemon.Errorf(daemon.Invalid, "%.64q is not a system such as x86_64-linux", system)
+		}
+	}
+	if f.Target < 0 || f.Target > maxTarget {
+		return daemon.Errorf(daemon.Invalid, "an agent can hold 0 to %d builds, not %d", maxTarget, f.Target)
+	}
+	return nil
+}
+
+func (c *Coordinator) newsChannel() <-chan struct{} {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.news
+}
+
+// anyReady tells, without asking the writer, whether there is a build for
+// one of the systems.
+func (c *Coordinator) anyReady(systems []string) bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.stale || slices.ContainsFunc(systems, func(s string) bool { return c.sched.Ready(s) > 0 })
+}
+
+// allocate gives an agent the builds that it may have now.
+func (c *Coordinator) allocate(ctx context.Context, agent string, f Fetch) (given int, err error) {
+	if f.Target == 0 || !c.anyReady(f.Systems) {
+		return 0, nil
+	}
+	err = c.change(ctx, func(ch *change) error {
+		given = 0
+		a, found, err := ch.Agent(ch.ctx, agent)
+		if err != nil || !found || !a.Active {
+			return err
+		}
+		n := f.Target
+		if !f.More {
+			n -= len(a.Allocated)
+		}
+		n = min(n, maxTarget-len(a.Allocated))
+		if n <= 0 {
+			return nil
+		}
+		c.mu.Lock()
+		ids := c.sched.Allocate(agent, f.Systems, n)
+		c.mu.Unlock()
+		ch.undo = append(ch.undo, func() {
+			for _, id := range ids {
+				c.sched.Release(id, time.Time{})
+			}
+		})
+		for _, id := range ids {
+			if err := ch.Allocate(ch.ctx, id, agent); err != nil {
+				return err
+			}
+		}
+		given = len(ids)
+		return nil
+	})
+	if given > 0 && err == nil {
+		c.Log.Debug("builds allocated", "agent", agent, "builds", given)
+	}
+	return given, err
+}
+
+// recordSystems keeps what an agent asks for, if it asks for something new.
+func (c *Coordinator) recordSystems(ctx context.Context, agent string, systems []string) error {
+	sorted := slices.Compact(slices.Sorted(slices.Values(systems)))
+	known, err := c.Store.AgentSystems(ctx, agent)
+	if err != nil || slices.Equal(known, sorted) {
+		return err
+	}
+	return c.change(ctx, func(ch *change) error { return ch.SetAgentSystems(ch.ctx, agent, sorted) })
+}

@@ -1,0 +1,114 @@
+package coordinator
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"codeberg.org/tbfg/tbfg/daemon"
+	"codeberg.org/tbfg/tbfg/daemon/buildlog"
+	"codeberg.org/tbfg/tbfg/daemon/datastore"
+	"codeberg.org/tbfg/tbfg/daemon/scheduler"
+	"codeberg.org/tbfg/tbfg/nix/storepath"
+
+	"golang.org/x/sync/singleflight"
+)
+
+// Config is what a coordinator is made of.
+type Config struct {
+	Store *datastore.Store
+	Logs  *buildlog.Store
+	// Fetch returns the text of a derivation, from the local store or from
+	// one of the substitute URLs.
+	Fetch func(ctx context.Context, urls []string, drv storepath.Path) ([]byte, error)
+	// SubstituteURLs are asked for derivations when a submission names none.
+	SubstituteURLs []string
+	// SetupRetry is how long a build waits after its first setup failure;
+	// it doubles with each further one, up to MaxSetupRetry.
+	SetupRetry    time.Duration
+	MaxSetupRetry time.Duration
+	Now           func() time.Time
+	Log           *slog.Logger
+}
+
+// A Coordinator is a running coordinator. Its methods may be called from
+// any goroutine.
+type Coordinator struct {
+	Config
+	requests chan *request // to the writer
+	stop     chan struct{} // closed by Close
+	stopped  chan struct{} // closed by the writer when it has ended
+	fetches  singleflight.Group
+
+	mu       sync.RWMutex // guards what follows; held for microseconds
+	sched    *scheduler.Scheduler
+	stale    bool          // sched may contradict the database: rebuild it
+	news     chan struct{} // closed, and replaced, when builds may have become ready
+	statuses map[string]daemon.AgentStatus
+}
+
+// Open starts a coordinator on what the database holds. The caller closes it,
+// and the store after it.
+func Open(ctx context.Context, config Config) (*Coordinator, error) {
+	c := &Coordinator{
+		Config:   config,
+		requests: make(chan *request),
+		stop:     make(chan struct{}),
+		stopped:  make(chan struct{}),
+		news:     make(chan struct{}),
+		statuses: make(map[string]daemon.AgentStatus),
+	}
+	sched, err := load(ctx, c.Store.Queries)
+	if err != nil {
+		return nil, fmt.Errorf("start coordinator: %w", err)
+	}
+	c.sched = sched
+	go c.write()
+	return c, nil
+}
+
+// Close ends the coordinator; changes that were asked for are done first.
+func (c *Coordinator) Close() {
+	close(c.stop)
+	<-c.stopped
+}
+
+// load builds the scheduler's state from the database.
+func load(ctx context.Context, q datastore.Queries) (*scheduler.Scheduler, error) {
+	sched := scheduler.New()
+	err := q.Queue(ctx, func(b datastore.QueuedBuild) error {
+		in, err := schedulerBuild(ctx, q, b)
+		if err != nil {
+			return err
+		}
+		sched.Add(in)
+		return nil
+	})
+	return sched, err
+}
+
+// schedulerBuild looks up what a build makes and needs.
+func schedulerBuild(ctx context.Context, q datastore.Queries, b datastore.QueuedBuild) (scheduler.Build, error) {
+	in := scheduler.Build{ID: b.ID, System: b.System, Priority: b.Priority, NotBefore: b.NotBefore, Agent: b.Agent}
+	makes, err := q.OutputIDs(ctx, b.Derivation)
+	if err != nil {
+		return in, err
+	}
+	in.Makes = makes
+	needs, err := q.Needs(ctx, b.Derivation)
+	if err != nil {
+		return in, err
+	}
+	for _, n := range needs {
+		in.Needs = append(in.Needs, scheduler.Need(n))
+	}
+	return in, nil
+}
+
+// announce wakes those who wait for builds. The caller holds mu.
+func (c *Coordinator) announce() {
+	close(c.news)
+	c.news = make(chan struct{})
+}

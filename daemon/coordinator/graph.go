@@ -1,0 +1,153 @@
+package coordinator
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+
+	"codeberg.org/tbfg/tbfg/daemon"
+	"codeberg.org/tbfg/tbfg/nix/derivation"
+	"codeberg.org/tbfg/tbfg/nix/storepath"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Limits of a graph. The largest real ones have some ten thousand nodes.
+const (
+	maxGraph     = 200_000 // derivations
+	graphFetches = 16      // at the same time, for one submission
+)
+
+// node is a derivation that the database lacks.
+type node struct {
+	path storepath.Path
+	drv  *derivation.Derivation
+}
+
+// loadGraph gets a derivation and, recursively, those that it needs, as far
+// as the database lacks them. They come in an order in which every one
+// follows its inputs.
+func (c *Coordinator) loadGraph(ctx context.Context, urls []string, root storepath.Path) ([]node, error) {
+	var mu sync.Mutex // guards seen
+	seen := make(map[storepath.Path]*derivation.Derivation)
+	visit := func(path storepath.Path) (*derivation.Derivation, error) {
+		mu.Lock()
+		_, known := seen[path]
+		full := len(seen) >= maxGraph
+		if !known {
+			seen[path] = nil
+		}
+		mu.Unlock()
+		if known {
+			return nil, nil
+		}
+		if full {
+			return nil, daemon.Errorf(daemon.TooLarge, "%s has more than %d derivations below it", root, maxGraph)
+		}
+		id, err := c.Store.DerivationID(ctx, path)
+		if id != 0 || err != nil {
+			return nil, err
+		}
+		drv, err := c.loadDerivation(ctx, urls, path)
+		if err != nil {
+			return nil, err
+		}
+		mu.Lock()
+		seen[path] = drv
+		mu.Unlock()
+		return drv, nil
+	}
+
+	// One level after the other, each in parallel: no goroutine waits for
+	// another that cannot start.
+	level := []storepath.Path{root}
+	for len(level) > 0 {
+		found := make([]*derivation.Derivation, len(level))
+		group, _ := errgroup.WithContext(ctx)
+		group.SetLimit(graphFetches)
+		for i, path := range level {
+			group.Go(func() (err error) {
+				found[i], err = visit(path)
+				return err
+			})
+		}
+		if err := group.Wait(); err != nil {
+			return nil, err
+		}
+		level = level[:0:0]
+		for _, drv := range found {
+			if drv == nil {
+				continue
+			}
+			for _, in := range drv.Inputs {
+				if _, known := seen[in.Path]; !known {
+					level = append(level, in.Path)
+				}
+			}
+		}
+	}
+	return inOrder(seen, root), nil
+}
+
+// inOrder sorts a graph so that inputs come first.
+func inOrder(graph map[storepath.Path]*derivation.Derivation, root storepath.Path) []node {
+	var order []node
+	type frame struct {
+		path storepath.Path
+		next int // the input to visit next
+	}
+	done := make(map[storepath.Path]bool, len(graph))
+	stack := []frame{{path: root}}
+	for len(stack) > 0 {
+		top := &stack[len(stack)-1]
+		drv := graph[top.path]
+		if drv == nil || top.next == 0 && done[top.path] {
+			stack = stack[:len(stack)-1]
+			continue
+		}
+		done[top.path] = true
+		if top.next < len(drv.Inputs) {
+			in := drv.Inputs[top.next].Path
+			top.next++
+			if !done[in] {
+				stack = append(stack, frame{path: in})
+			}
+			continue
+		}
+		order = append(order, node{top.path, drv})
+		stack = stack[:len(stack)-1]
+	}
+	return order
+}
+
+// loadDerivation gets one derivation; those who want the same at the same
+// time share the effort.
+func (c *Coordinator) loadDerivation(ctx context.Context, urls []string, path storepath.Path) (*derivation.Derivation, error) {
+	result := c.fetches.DoChan(string(path)+"\x00"+fmt.Sprint(urls), func() (any, error) {
+		text, err := c.Fetch(context.WithoutCancel(ctx), urls, path)
+		if err != nil {
+			return nil, err
+		}
+		drv, err := derivation.Parse(text)
+		if err != nil {
+			return nil, daemon.Errorf(daemon.Invalid, "%s is not a sound derivation: %v", path, err)
+		}
+		// A derivation's path follows from its text: a substitute server
+		// cannot pass another one off, signed or not.
+		own, err := drv.StorePath(path.Dir(), strings.TrimSuffix(path.Name(), ".drv"))
+		if err != nil || own != path {
+			return nil, daemon.Errorf(daemon.Invalid, "what was fetched as %s is another derivation (%s)", path, own)
+		}
+		return drv, nil
+	})
+	select {
+	case r := <-result:
+		if r.Err != nil {
+			return nil, r.Err
+		}
+		return r.Val.(*derivation.Derivation), nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}

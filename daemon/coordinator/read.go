@@ -1,0 +1,125 @@
+package coordinator
+
+import (
+	"context"
+	"time"
+
+	"codeberg.org/tbfg/tbfg/daemon"
+	"codeberg.org/tbfg/tbfg/daemon/datastore"
+)
+
+// Build is a build with all that happened to it.
+func (c *Coordinator) Build(ctx context.Context, uuid string) (daemon.BuildDetail, error) {
+	if err := CheckUUID(uuid); err != nil {
+		return daemon.BuildDetail{}, err
+	}
+	row, found, err := c.Store.Build(ctx, uuid)
+	if err != nil {
+		return daemon.BuildDetail{}, err
+	}
+	if !found {
+		return daemon.BuildDetail{}, daemon.Errorf(daemon.NotFound, "there is no build %s", uuid)
+	}
+	detail, err := c.Store.Detail(ctx, row)
+	if err != nil {
+		return detail, err
+	}
+	c.mu.RLock()
+	c.refine(&row)
+	blocked, waits := c.sched.BlockedBy(row.ID), c.sched.WaitsFor(row.ID)
+	c.mu.RUnlock()
+	detail.State = row.State
+	if detail.BlockedBy, err = c.Store.UUIDs(ctx, blocked); err != nil {
+		return detail, err
+	}
+	detail.WaitsFor, err = c.Store.UUIDs(ctx, waits)
+	return detail, err
+}
+
+// refine replaces what the database says of an unfinished build's state by
+// what its inputs say. The caller holds mu.
+func (c *Coordinator) refine(b *datastore.BuildRow) {
+	if b.State != daemon.Waiting && b.State != daemon.Deferred {
+		return
+	}
+	if state, known := c.sched.State(b.ID); known {
+		b.State = state
+	}
+	if b.State != daemon.Deferred {
+		b.NotBefore = time.Time{}
+	}
+}
+
+// A Filter chooses builds.
+type Filter = datastore.BuildFilter
+
+// maxList bounds one page of a list.
+const maxList = 10_000
+
+// Builds are the builds that a filter chooses, oldest first.
+func (c *Coordinator) Builds(ctx context.Context, f Filter) ([]daemon.Build, error) {
+	if f.Limit <= 0 || f.Limit > maxList {
+		f.Limit = maxList
+	}
+	if f.After != "" {
+		if err := CheckUUID(f.After); err != nil {
+			return nil, err
+		}
+	}
+	rows, err := c.Store.Builds(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	builds := make([]daemon.Build, len(rows))
+	for i := range rows {
+		c.refine(&rows[i])
+		builds[i] = rows[i].Build
+	}
+	return builds, nil
+}
+
+// Agents are all agents, in the order in which they were added.
+func (c *Coordinator) Agents(ctx context.Context) ([]daemon.Agent, error) {
+	agents, err := c.Store.Agents(ctx)
+	for i := range agents {
+		c.fillStatus(&agents[i])
+	}
+	return agents, err
+}
+
+// Agent is one agent.
+func (c *Coordinator) Agent(ctx context.Context, id string) (daemon.Agent, error) {
+	if err := CheckUUID(id); err != nil {
+		return daemon.Agent{}, err
+	}
+	agent, found, err := c.Store.Agent(ctx, id)
+	if err == nil && !found {
+		err = noAgent(id)
+	}
+	c.fillStatus(&agent)
+	return agent, err
+}
+
+func (c *Coordinator) fillStatus(a *daemon.Agent) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if s, ok := c.statuses[a.ID]; ok {
+		a.Status = &s
+	}
+}
+
+// PasswordDates are when an agent's passwords were made. The passwords
+// themselves are nowhere.
+func (c *Coordinator) PasswordDates(ctx context.Context, id string) ([]time.Time, error) {
+	if _, err := c.Agent(ctx, id); err != nil {
+		return nil, err
+	}
+	passwords, err := c.Store.Passwords(ctx, id)
+	dates := make([]time.Time, len(passwords))
+	for i, p := range passwords {
+		dates[i] = p.Created
+	}
+	return dates, err
+}

@@ -1,0 +1,159 @@
+package coordinator
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"codeberg.org/tbfg/tbfg/daemon"
+	"codeberg.org/tbfg/tbfg/daemon/datastore"
+)
+
+// held is the build that an agent reports on. It must hold it, or have
+// finished it, since a report may arrive twice.
+func held(ctx context.Context, q datastore.Queries, agent, uuid string) (datastore.BuildRow, error) {
+	if err := CheckUUID(uuid); err != nil {
+		return datastore.BuildRow{}, err
+	}
+	b, found, err := q.Build(ctx, uuid)
+	switch {
+	case err != nil:
+		return b, err
+	case !found:
+		return b, daemon.Errorf(daemon.NotFound, "there is no build %s", uuid)
+	case b.Agent != agent:
+		return b, daemon.Errorf(daemon.Denied, "the build %s is not allocated to the agent %s", uuid, agent)
+	}
+	return b, nil
+}
+
+// ReportStart records that an agent began to build.
+func (c *Coordinator) ReportStart(ctx context.Context, agent, uuid string) error {
+	news := false
+	err := c.change(ctx, func(ch *change) error {
+		b, err := held(ch.ctx, ch.Queries, agent, uuid)
+		if err != nil || b.State == daemon.Started {
+			return err
+		}
+		if b.State.Finished() {
+			return processed(b)
+		}
+		news = true
+		return ch.Start(ch.ctx, b.ID, daemon.Start{Agent: agent, Time: c.Now()})
+	})
+	if err == nil && news {
+		c.Log.Info("build "+uuid+" started", "agent", agent)
+	}
+	return err
+}
+
+func processed(b datastore.BuildRow) error {
+	return daemon.Errorf(daemon.Processed, "the build %s is %s already", b.UUID, b.State)
+}
+
+// ReportResult records how a build ended. The first result counts; the same
+// one again is taken as a repetition.
+func (c *Coordinator) ReportResult(ctx context.Context, agent, uuid string, r daemon.Result) error {
+	if err := r.Check(); err != nil {
+		return err
+	}
+	if now := c.Now(); r.Ended.IsZero() || r.Ended.After(now.Add(time.Hour)) {
+		r.Ended = now // no clock, or a wrong one
+	}
+	want := daemon.Failed
+	if r.Success {
+		want = daemon.Succeeded
+	}
+	news := false
+	err := c.change(ctx, func(ch *change) error {
+		b, err := held(ch.ctx, ch.Queries, agent, uuid)
+		if err != nil || b.State == want {
+			return err
+		}
+		if b.State.Finished() {
+			return processed(b)
+		}
+		news = true
+		ch.then = append(ch.then, func() {
+			c.sched.Finish(b.ID, r.Success)
+			c.announce()
+		})
+		return ch.Finish(ch.ctx, b, agent, r)
+	})
+	if err == nil && news {
+		c.Log.Info("build "+uuid+" "+string(want), "agent", agent)
+	}
+	return err
+}
+
+// ReportSetupFailure records that an agent could not begin a build, which
+// goes back to the queue for a while.
+func (c *Coordinator) ReportSetupFailure(ctx context.Context, agent, uuid string, f daemon.SetupFailure) error {
+	f.Agent, f.Time = agent, c.Now()
+	if err := f.Check(); err != nil {
+		return err
+	}
+	var until time.Time
+	err := c.change(ctx, func(ch *change) error {
+		b, err := held(ch.ctx, ch.Queries, agent, uuid)
+		if err != nil {
+			return err
+		}
+		if b.State.Finished() {
+			return processed(b)
+		}
+		before, err := ch.SetupFailureCount(ch.ctx, b.ID)
+		if err != nil {
+			return err
+		}
+		until = f.Time.Add(min(c.MaxSetupRetry, c.SetupRetry<<min(before, 20)))
+		ch.then = append(ch.then, func() {
+			c.sched.Release(b.ID, until)
+			c.announce()
+		})
+		return ch.FailSetup(ch.ctx, b.ID, f, until)
+	})
+	if err == nil {
+		c.Log.Warn("build "+uuid+" could not be set up", "agent", agent, "reason", f.Reason,
+			"missing", len(f.MissingInputs), "again", until.UTC().Format(time.DateTime))
+	}
+	return err
+}
+
+// ReleaseBuild puts a build that an agent gives back into the queue.
+func (c *Coordinator) ReleaseBuild(ctx context.Context, agent, uuid string) error {
+	err := c.change(ctx, func(ch *change) error {
+		b, err := held(ch.ctx, ch.Queries, agent, uuid)
+		if err != nil {
+			return err
+		}
+		if b.State.Finished() {
+			return processed(b)
+		}
+		ch.then = append(ch.then, func() {
+			c.sched.Release(b.ID, time.Time{})
+			c.announce()
+		})
+		return ch.Release(ch.ctx, b.ID)
+	})
+	if err == nil {
+		c.Log.Info("build "+uuid+" handed back", "agent", agent)
+	}
+	return err
+}
+
+// SaveLog keeps a build's log as an agent sends it.
+func (c *Coordinator) SaveLog(ctx context.Context, agent, uuid, format string, body io.Reader) error {
+	if _, err := held(ctx, c.Store.Queries, agent, uuid); err != nil {
+		return err
+	}
+	return c.Logs.Save(uuid, format, body)
+}
+
+// ReportStatus keeps what an agent says of itself.
+func (c *Coordinator) ReportStatus(agent string, s daemon.AgentStatus) {
+	s.Time = c.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.statuses[agent] = s
+}

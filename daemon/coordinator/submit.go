@@ -1,0 +1,173 @@
+package coordinator
+
+import (
+	"context"
+	"strings"
+
+	"codeberg.org/tbfg/tbfg/daemon"
+	"codeberg.org/tbfg/tbfg/daemon/datastore"
+
+	"github.com/google/uuid"
+)
+
+// Limits of what people attach to a build or an agent.
+const (
+	maxTags    = 100
+	maxTagSize = 500 // bytes, of key and value each
+	maxURLs    = 20
+)
+
+// Submit stores the derivation with its input graph and, unless the
+// submission says otherwise, a build of it.
+func (c *Coordinator) Submit(ctx context.Context, s daemon.Submission) (daemon.Submitted, error) {
+	if err := checkSubmission(&s); err != nil {
+		return daemon.Submitted{}, err
+	}
+	urls := s.SubstituteURLs
+	if len(urls) == 0 {
+		urls = c.SubstituteURLs
+	}
+	graph, err := c.loadGraph(ctx, urls, s.Derivation)
+	if err != nil {
+		return daemon.Submitted{}, err
+	}
+	var done daemon.Submitted
+	err = c.change(ctx, func(ch *change) error {
+		done = daemon.Submitted{}
+		for _, n := range graph {
+			if _, err := ch.InsertDerivation(ch.ctx, n.path, n.drv); err != nil {
+				return err
+			}
+		}
+		id, err := ch.DerivationID(ch.ctx, s.Derivation)
+		if err != nil {
+			return err
+		}
+		if done.Reason, err = whyNot(ch, s, id); done.Reason != "" || err != nil {
+			return err
+		}
+		if s.WithInputs {
+			if done.Inputs, err = c.submitInputs(ch, s, id); err != nil {
+				return err
+			}
+		}
+		done.UUID = s.UUID
+		return c.insertBuild(ch, s, id)
+	})
+	if err == nil && done.UUID != "" {
+		c.Log.Info("build "+done.UUID+" submitted", "derivation", s.Derivation, "priority", s.Priority, "inputs", done.Inputs)
+	}
+	return done, err
+}
+
+// whyNot tells why a submission leads to no build, if so.
+func whyNot(ch *change, s daemon.Submission, derivation int64) (reason string, err error) {
+	if s.SkipIfDerivationHasBuild {
+		if has, err := ch.DerivationHasBuild(ch.ctx, derivation); has || err != nil {
+			return daemon.DerivationHasBuild, err
+		}
+	}
+	if s.SkipIfOutputsHaveBuild {
+		if has, err := ch.OutputsHaveBuild(ch.ctx, derivation); has || err != nil {
+			return daemon.OutputHasBuild, err
+		}
+	}
+	return "", nil
+}
+
+// submitInputs adds builds for the derivations of the input graph that have
+// none.
+func (c *Coordinator) submitInputs(ch *change, s daemon.Submission, derivation int64) (n int, err error) {
+	inputs, err := ch.InputGraph(ch.ctx, derivation)
+	if err != nil {
+		return 0, err
+	}
+	for _, input := range inputs {
+		has, err := ch.OutputsHaveBuild(ch.ctx, input.ID)
+		if err != nil {
+			return n, err
+		}
+		if has {
+			continue
+		}
+		build := daemon.Submission{Derivation: input.Path, UUID: uuid.NewString(), Priority: s.Priority, Tags: s.Tags, NotBefore: s.NotBefore}
+		if err := c.insertBuild(ch, build, input.ID); err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
+}
+
+// insertBuild adds one build to the database and, after the commit, to the
+// scheduler.
+func (c *Coordinator) insertBuild(ch *change, s daemon.Submission, derivation int64) error {
+	if _, taken, err := ch.Build(ch.ctx, s.UUID); taken || err != nil {
+		if err == nil {
+			err = daemon.Errorf(daemon.Conflict, "there is a build %s already", s.UUID)
+		}
+		return err
+	}
+	row := daemon.Build{UUID: s.UUID, Priority: s.Priority, Created: c.Now(), NotBefore: s.NotBefore, Tags: s.Tags}
+	id, err := ch.InsertBuild(ch.ctx, derivation, row)
+	if err != nil {
+		return err
+	}
+	system, err := ch.DerivationSystem(ch.ctx, derivation)
+	if err != nil {
+		return err
+	}
+	in, err := schedulerBuild(ch.ctx, ch.Queries, datastore.QueuedBuild{
+		ID: id, Derivation: derivation, System: system, Priority: s.Priority, NotBefore: s.NotBefore})
+	if err != nil {
+		return err
+	}
+	ch.then = append(ch.then, func() {
+		c.sched.Add(in)
+		c.announce()
+	})
+	return nil
+}
+
+// checkSubmission bounds a submission and chooses its UUID.
+func checkSubmission(s *daemon.Submission) error {
+	if !s.Derivation.IsDerivation() {
+		return daemon.Errorf(daemon.Invalid, "%s is not a derivation: its name does not end in .drv", s.Derivation)
+	}
+	if s.UUID == "" {
+		s.UUID = uuid.NewString()
+	} else if err := CheckUUID(s.UUID); err != nil {
+		return err
+	}
+	if len(s.SubstituteURLs) > maxURLs {
+		return daemon.Errorf(daemon.Invalid, "more than %d substitute URLs", maxURLs)
+	}
+	for _, u := range s.SubstituteURLs {
+		if !strings.HasPrefix(u, "http://") && !strings.HasPrefix(u, "https://") {
+			return daemon.Errorf(daemon.Invalid, "the substitute URL %q is neither http:// nor https://", u)
+		}
+	}
+	return checkTags(s.Tags)
+}
+
+func checkTags(tags []daemon.Tag) error {
+	if len(tags) > maxTags {
+		return daemon.Errorf(daemon.Invalid, "more than %d tags", maxTags)
+	}
+	for _, t := range tags {
+		if t.Key == "" || len(t.Key) > maxTagSize || len(t.Value) > maxTagSize {
+			return daemon.Errorf(daemon.Invalid, "a tag's key must have 1 to %d bytes and its value at most as many", maxTagSize)
+		}
+	}
+	return nil
+}
+
+// CheckUUID tells whether s is a UUID as upstream writes them: 36 characters,
+// lower case.
+func CheckUUID(s string) error {
+	u, err := uuid.Parse(s)
+	if err != nil || u.String() != s {
+		return daemon.Errorf(daemon.Invalid, "%.80q is not a UUID such as 7bdd2249-1214-431a-aa61-de4d907f1b32", s)
+	}
+	return nil
+}

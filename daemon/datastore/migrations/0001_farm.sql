@@ -1,0 +1,125 @@
+-- The layout of agents is the one that the post "Tiny Build Farm for Guix"
+-- shows, to the letter: people run its SQL on this table.
+CREATE TABLE agents (
+       id TEXT PRIMARY KEY,
+       description TEXT
+, name TEXT, active NOT NULL DEFAULT 1);
+
+-- password holds a salted hash, never the password.
+CREATE TABLE agent_passwords (
+       id INTEGER PRIMARY KEY,
+       agent_id TEXT NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
+       password TEXT NOT NULL,
+       created_at TEXT NOT NULL
+);
+CREATE INDEX agent_passwords_agent ON agent_passwords (agent_id);
+
+CREATE TABLE tags (
+       id INTEGER PRIMARY KEY,
+       key TEXT NOT NULL,
+       value TEXT NOT NULL,
+       UNIQUE (key, value)
+);
+CREATE TABLE agent_tags (
+       agent_id TEXT NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
+       tag_id INTEGER NOT NULL REFERENCES tags (id),
+       PRIMARY KEY (agent_id, tag_id)
+) WITHOUT ROWID;
+
+CREATE TABLE systems (
+       id INTEGER PRIMARY KEY,
+       system TEXT NOT NULL UNIQUE
+);
+-- What each agent asked builds for, when it last asked.
+CREATE TABLE build_allocation_agent_requested_systems (
+       agent_id TEXT NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
+       system_id INTEGER NOT NULL REFERENCES systems (id),
+       PRIMARY KEY (agent_id, system_id)
+) WITHOUT ROWID;
+
+CREATE TABLE derivations (
+       id INTEGER PRIMARY KEY,
+       name TEXT NOT NULL UNIQUE,
+       system_id INTEGER NOT NULL REFERENCES systems (id),
+       fixed_output INTEGER NOT NULL
+);
+CREATE TABLE outputs (
+       id INTEGER PRIMARY KEY,
+       output TEXT NOT NULL UNIQUE
+);
+CREATE TABLE derivation_outputs (
+       id INTEGER PRIMARY KEY,
+       derivation_id INTEGER NOT NULL REFERENCES derivations (id),
+       name TEXT NOT NULL,
+       output_id INTEGER NOT NULL REFERENCES outputs (id),
+       UNIQUE (derivation_id, name)
+);
+CREATE INDEX derivation_outputs_output ON derivation_outputs (output_id);
+-- A derivation needs these outputs of other derivations.
+CREATE TABLE derivation_inputs (
+       derivation_id INTEGER NOT NULL REFERENCES derivations (id),
+       derivation_output_id INTEGER NOT NULL REFERENCES derivation_outputs (id),
+       PRIMARY KEY (derivation_id, derivation_output_id)
+) WITHOUT ROWID;
+
+CREATE TABLE builds (
+       id INTEGER PRIMARY KEY,
+       uuid TEXT NOT NULL UNIQUE,
+       derivation_id INTEGER NOT NULL REFERENCES derivations (id),
+       priority INTEGER NOT NULL DEFAULT 0,
+       processed INTEGER NOT NULL DEFAULT 0,
+       canceled INTEGER NOT NULL DEFAULT 0,
+       created_at TEXT NOT NULL,
+       end_time TEXT,
+       deferred_until TEXT
+);
+CREATE INDEX builds_derivation ON builds (derivation_id);
+CREATE INDEX builds_unprocessed ON builds (id) WHERE processed = 0 AND canceled = 0;
+CREATE TABLE build_tags (
+       build_id INTEGER NOT NULL REFERENCES builds (id),
+       tag_id INTEGER NOT NULL REFERENCES tags (id),
+       PRIMARY KEY (build_id, tag_id)
+) WITHOUT ROWID;
+CREATE INDEX build_tags_tag ON build_tags (tag_id);
+
+CREATE TABLE allocated_builds (
+       build_id INTEGER PRIMARY KEY REFERENCES builds (id),
+       agent_id TEXT NOT NULL REFERENCES agents (id),
+       started INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX allocated_builds_agent ON allocated_builds (agent_id);
+CREATE TABLE build_starts (
+       id INTEGER PRIMARY KEY,
+       build_id INTEGER NOT NULL REFERENCES builds (id),
+       agent_id TEXT NOT NULL REFERENCES agents (id),
+       start_time TEXT NOT NULL
+);
+CREATE INDEX build_starts_build ON build_starts (build_id);
+CREATE TABLE build_results (
+       build_id INTEGER PRIMARY KEY REFERENCES builds (id),
+       agent_id TEXT NOT NULL REFERENCES agents (id),
+       result TEXT NOT NULL CHECK (result IN ('success', 'failure')),
+       failure_reason TEXT
+);
+CREATE TABLE output_metadata (
+       build_id INTEGER NOT NULL REFERENCES builds (id),
+       derivation_output_id INTEGER NOT NULL REFERENCES derivation_outputs (id),
+       hash TEXT NOT NULL,
+       size INTEGER NOT NULL,
+       store_references TEXT NOT NULL, -- base names, separated by blanks
+       PRIMARY KEY (build_id, derivation_output_id)
+) WITHOUT ROWID;
+
+CREATE TABLE setup_failures (
+       id INTEGER PRIMARY KEY,
+       build_id INTEGER NOT NULL REFERENCES builds (id),
+       agent_id TEXT NOT NULL REFERENCES agents (id),
+       failure_reason TEXT NOT NULL,
+       created_at TEXT NOT NULL
+);
+CREATE INDEX setup_failures_build ON setup_failures (build_id);
+CREATE TABLE setup_failure_missing_inputs (
+       setup_failure_id INTEGER NOT NULL REFERENCES setup_failures (id),
+       missing_input TEXT NOT NULL,
+       PRIMARY KEY (setup_failure_id, missing_input)
+) WITHOUT ROWID;

@@ -1,0 +1,86 @@
+package datastore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	_ "github.com/mattn/go-sqlite3" // the driver "sqlite3"
+)
+
+// A Store is an open database: one connection that writes and several that
+// read. SQLite before 3.51.3 can corrupt a WAL that two connections write or
+// checkpoint at the same time, so there is never a second writer in here.
+type Store struct {
+	Queries
+	file   string
+	writer *sql.DB
+	wstmts *statements
+	reader *sql.DB
+}
+
+// Open opens the database in file, which is made if it is not there, and
+// brings its tables up to date. It refuses files that are not tbfg's and
+// files that a newer tbfg has migrated.
+func Open(ctx context.Context, file string) (*Store, error) {
+	s := &Store{file: file}
+	// SQLite would create the file with the umask's mode.
+	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	f.Close()
+	// Pragmas stand in the DSN because a statement would reach only one
+	// connection of a pool. This driver takes WAL as a wish for
+	// synchronous=NORMAL unless told otherwise, which could lose
+	// acknowledged commits in a power failure.
+	s.writer, err = sql.Open("sqlite3", dsn(file, "_journal_mode=WAL&_synchronous=FULL&_busy_timeout=5000&_foreign_keys=1&_txlock=immediate"))
+	if err != nil {
+		return nil, fmt.Errorf("open database %s: %w", file, err)
+	}
+	s.writer.SetMaxOpenConns(1)
+	if err := migrate(ctx, s.writer); err != nil {
+		return nil, errors.Join(fmt.Errorf("open database %s: %w", file, err), s.writer.Close())
+	}
+	s.reader, err = sql.Open("sqlite3", dsn(file, "mode=ro&_query_only=1&_busy_timeout=5000"))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open database %s: %w", file, err), s.writer.Close())
+	}
+	s.reader.SetMaxOpenConns(max(4, runtime.NumCPU()))
+	s.reader.SetMaxIdleConns(max(4, runtime.NumCPU()))
+	s.wstmts, err = prepare(ctx, s.writer)
+	if err == nil {
+		s.stmts, err = prepare(ctx, s.reader)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open database %s: %w", file, err), s.Close())
+	}
+	return s, nil
+}
+
+// Close closes the database; the write-ahead log is folded into the file.
+func (s *Store) Close() error {
+	var errs []error
+	for _, stmts := range []*statements{s.stmts, s.wstmts} {
+		if stmts != nil {
+			errs = append(errs, stmts.close())
+		}
+	}
+	return errors.Join(append(errs, s.reader.Close(), s.writer.Close())...)
+}
+
+// File is the database's file name.
+func (s *Store) File() string { return s.file }
+
+// dsn makes a URI of the file name, in which '?', '#' and '%' are harmless.
+func dsn(file, options string) string {
+	if abs, err := filepath.Abs(file); err == nil {
+		file = abs
+	}
+	return (&url.URL{Scheme: "file", Path: file, RawQuery: options}).String()
+}

@@ -1,0 +1,1 @@
+INSERT INTO agents (id, description, name) VALUES (?1, ?2, ?3)

@@ -1,0 +1,1 @@
+DELETE FROM agent_tags WHERE agent_id = ?1

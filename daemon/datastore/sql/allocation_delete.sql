@@ -1,0 +1,1 @@
+DELETE FROM allocated_builds WHERE build_id = ?1

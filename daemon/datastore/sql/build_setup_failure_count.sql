@@ -1,0 +1,1 @@
+SELECT count(*) FROM setup_failures WHERE build_id = ?1

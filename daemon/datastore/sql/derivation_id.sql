@@ -1,0 +1,1 @@
+SELECT id FROM derivations WHERE name = ?1

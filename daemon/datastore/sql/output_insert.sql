@@ -1,0 +1,1 @@
+INSERT OR IGNORE INTO outputs (output) VALUES (?1)

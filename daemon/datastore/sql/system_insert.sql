@@ -1,0 +1,1 @@
+INSERT OR IGNORE INTO systems (system) VALUES (?1)

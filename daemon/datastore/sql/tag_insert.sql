@@ -1,0 +1,1 @@
+INSERT OR IGNORE INTO tags (key, value) VALUES (?1, ?2)

@@ -1,0 +1,109 @@
+package wire
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// A Caller is the other side of an API. It never repeats a request: whoever
+// calls decides what to do about an error.
+type Caller struct {
+	Base string            // URL of the API, without a trailing slash
+	Auth func(http.Header) // adds credentials; may be nil
+	HTTP *http.Client
+}
+
+// NewCaller is a caller of the API at a base URL.
+func NewCaller(base string, auth func(http.Header)) *Caller {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.Proxy = nil // the farm's own machines
+	transport.MaxIdleConnsPerHost = 16
+	return &Caller{strings.TrimRight(base, "/"), auth, &http.Client{
+		Transport: transport,
+		// The APIs never redirect: one that does is something else.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+}
+
+// A StatusError is an answer other than 2xx.
+type StatusError struct {
+	Status     int
+	Code       string // the error code or sentence of the body
+	Message    string // a sentence, or empty
+	RetryAfter time.Duration
+}
+
+func (e *StatusError) Error() string {
+	switch {
+	case e.Message != "":
+		return e.Message
+	case e.Code != "":
+		return e.Code
+	}
+	return fmt.Sprintf("the answer was HTTP %d %s", e.Status, http.StatusText(e.Status))
+}
+
+// JSON sends in, unless it is nil, and decodes the answer into out, unless it
+// is nil.
+func (c *Caller) JSON(ctx context.Context, method, path string, in, out any) error {
+	var body io.Reader
+	if in != nil {
+		data, err := json.Marshal(in)
+		if err != nil {
+			return fmt.Errorf("encode request: %w", err)
+		}
+		body = bytes.NewReader(data)
+	}
+	return c.Do(ctx, method, path, "application/json", body, out)
+}
+
+// Sized is a body whose size is known, so that it need not go out in chunks.
+type Sized struct {
+	io.Reader
+	Size int64
+}
+
+// Do sends a body of any type.
+func (c *Caller) Do(ctx context.Context, method, path, contentType string, body io.Reader, out any) error {
+	req, err := http.NewRequestWithContext(ctx, method, c.Base+path, body)
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", contentType)
+		if sized, ok := body.(Sized); ok {
+			req.ContentLength = sized.Size
+		}
+	}
+	if c.Auth != nil {
+		c.Auth(req.Header)
+	}
+	resp, err := c.HTTP.Do(req)
+	if err != nil {
+		return err // says method, URL and what went wrong
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(resp.Body, 64<<20))
+	if err != nil {
+		return fmt.Errorf("%s %s: read the answer: %w", method, req.URL, err)
+	}
+	if resp.StatusCode/100 != 2 {
+		var e ErrorBody
+		_ = json.Unmarshal(data, &e) // another server's error page is none of ours
+		seconds, _ := time.ParseDuration(resp.Header.Get("Retry-After") + "s")
+		return &StatusError{resp.StatusCode, e.Error, e.Message, max(0, seconds)}
+	}
+	if out == nil {
+		return nil
+	}
+	if err := Unmarshal(data, out); err != nil {
+		return fmt.Errorf("%s %s: the answer makes no sense: %w", method, req.URL, err)
+	}
+	return nil
+}

@@ -1,0 +1,141 @@
+package wire
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"path"
+	"strconv"
+	"time"
+
+	"codeberg.org/tbfg/tbfg/daemon"
+)
+
+// MaxBody is the largest JSON body in bytes that an API reads.
+const MaxBody = 8 << 20
+
+// ErrorBody is what an API answers when it refuses. Error is a code where
+// upstream has one and a sentence otherwise; Message is always a sentence.
+type ErrorBody struct {
+	Error   string `json:"error"`
+	Message string `json:"message,omitempty"`
+}
+
+// Error codes that upstream's agent looks at.
+const (
+	AlreadyProcessed = "build_already_processed"
+	AccessDenied     = "access denied"
+)
+
+// Reply answers with a message.
+func Reply(w http.ResponseWriter, status int, v any) {
+	body, err := Marshal(v)
+	if err != nil {
+		slog.Error("cannot encode a reply", "err", err)
+		status, body = http.StatusInternalServerError, []byte(`{"error":"internal error"}`)
+	}
+	// Guile's client reads headers strictly and trusts the length.
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	w.Write(body)
+}
+
+// statuses are the HTTP statuses of the codes of [daemon.Error].
+var statuses = map[daemon.Code]int{
+	daemon.Invalid:     http.StatusBadRequest,
+	daemon.Denied:      http.StatusForbidden,
+	daemon.NotFound:    http.StatusNotFound,
+	daemon.Conflict:    http.StatusConflict,
+	daemon.TooLarge:    http.StatusRequestEntityTooLarge,
+	daemon.Unavailable: http.StatusServiceUnavailable,
+	daemon.Processed:   http.StatusBadRequest,
+}
+
+// Fail answers with an error. What has no code is the operator's to read.
+func Fail(w http.ResponseWriter, r *http.Request, err error) {
+	var e *daemon.Error
+	if !errors.As(err, &e) {
+		if r.Context().Err() == nil { // else the caller is gone
+			slog.Error("cannot serve a request", "method", r.Method, "path", r.URL.Path, "err", err)
+		}
+		Reply(w, http.StatusInternalServerError, ErrorBody{Error: "internal error",
+			Message: "the coordinator failed to serve the request; its log says why"})
+		return
+	}
+	body := ErrorBody{Error: e.Text}
+	switch e.Code {
+	case daemon.Processed:
+		body = ErrorBody{AlreadyProcessed, e.Text}
+	case daemon.Denied:
+		body = ErrorBody{AccessDenied, e.Text}
+	}
+	Reply(w, statuses[e.Code], body)
+}
+
+// Read decodes the JSON body of a request. An empty body leaves v as it is.
+func Read(w http.ResponseWriter, r *http.Request, v any) error {
+	data, err := io.ReadAll(http.MaxBytesReader(w, Body(w, r), MaxBody))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return daemon.Errorf(daemon.TooLarge, "the request's body is larger than %d bytes", MaxBody)
+	case err != nil:
+		return daemon.Errorf(daemon.Invalid, "the request's body ended early: %v", err)
+	case len(data) == 0:
+		return nil
+	}
+	if err := Unmarshal(data, v); err != nil {
+		return daemon.Errorf(daemon.Invalid, "the request's body: %v", err)
+	}
+	return nil
+}
+
+// maxPause is how long a peer may be silent in the middle of a body.
+const maxPause = time.Minute
+
+// Body is the body of a request, which fails when the peer stops sending.
+// How long it takes as a whole is not limited: logs and slow lines are long.
+func Body(w http.ResponseWriter, r *http.Request) io.ReadCloser {
+	return &patient{r.Body, http.NewResponseController(w)}
+}
+
+type patient struct {
+	io.ReadCloser
+	control *http.ResponseController
+}
+
+func (p *patient) Read(b []byte) (int, error) {
+	// Not every ResponseWriter can do this; those of tests can't.
+	_ = p.control.SetReadDeadline(time.Now().Add(maxPause))
+	n, err := p.ReadCloser.Read(b)
+	if err != nil {
+		_ = p.control.SetReadDeadline(time.Time{})
+	}
+	return n, err
+}
+
+// secretHeaders are not written into a log.
+var secretHeaders = []string{"Authorization", "Cookie", "Proxy-Authorization"}
+
+// Handler serves the routes of mux. Two things are done here for all of
+// them: paths that the mux would answer with a redirect are unknown, since
+// Guile's client does not follow; and an unknown request is told so in JSON
+// and logged whole, because that is how a real peer shows us a spelling.
+func Handler(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, pattern := mux.Handler(r)
+		if pattern != "" && r.URL.Path == path.Clean(r.URL.Path) {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		headers := r.Header.Clone()
+		for _, name := range secretHeaders {
+			headers.Del(name)
+		}
+		slog.Warn("unknown request", "method", r.Method, "path", r.URL.RequestURI(), "from", r.RemoteAddr, "headers", headers)
+		Reply(w, http.StatusNotFound, ErrorBody{Error: "no such route",
+			Message: r.Method + " " + r.URL.Path + " is not known here"})
+	})
+}

@@ -1,0 +1,29 @@
+package wire
+
+// Routes lists, by our name for an operation, the patterns (of net/http's
+// ServeMux) under which it is served; the first one is what our own clients
+// use. Doubtful routes have several.
+var Routes = map[string][]string{
+	// The agents' API.
+	"agent-status":  {"PUT /agent/{uuid}"},
+	"fetch-builds":  {"POST /agent/{uuid}/fetch-builds"},
+	"report-start":  {"POST /build/{uuid}/report-build-start", "POST /build/{uuid}/report-start"},
+	"setup-failure": {"POST /build/{uuid}/report-setup-failure"},
+	"build-log":     {"PUT /build/{uuid}/log/{format}", "POST /build/{uuid}/log/{format}"},
+	"build-result":  {"PUT /build/{uuid}", "POST /build/{uuid}"},
+	"release-build": {"POST /build/{uuid}/release"}, // tbfg's own
+	"metrics":       {"GET /metrics"},
+	"agent":         {"GET /agent/{uuid}"},
+	"build":         {"GET /build/{uuid}"},
+
+	// The clients' API.
+	"submit":       {"POST /builds"},
+	"builds":       {"GET /builds"},
+	"agents":       {"GET /agents"},
+	"new-agent":    {"POST /agents"},
+	"new-password": {"POST /agent/{uuid}/passwords", "POST /agent/{uuid}/password"},
+	"passwords":    {"GET /agent/{uuid}/passwords"}, // tbfg's own
+	"agent-active": {"PUT /agent/{uuid}/active"},
+	"agent-tags":   {"PUT /agent/{uuid}/tags"},
+	"change-agent": {"PATCH /agent/{uuid}"}, // tbfg's own
+}

@@ -1,0 +1,141 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// spellings lists, by the name in our struct tags, what else a field of an
+// outgoing object is called. Every name with an underscore goes out with
+// hyphens as well without being listed here.
+var spellings = map[string][]string{
+	"uuid": {"id", "build_id"},
+
+	"new_password": {"password"},
+}
+
+// accepted lists what a field of an incoming object may be called besides
+// our name for it; underscores and hyphens count as the same.
+var accepted = map[string][]string{
+	"substitute_urls":                  {"derivation_substitute_urls"},
+	"uuid":                             {"build_id"},
+	"skip_updating_derived_priorities": {"skip_updating_other_build_derived_priorities"},
+}
+
+// hyphenated tells which names go out with hyphens too: ours, not the keys
+// of maps whose keys are data, such as agents' ids.
+func hyphenated(name string) bool {
+	return strings.Contains(name, "_") && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz_0123456789") == ""
+}
+
+// Marshal encodes a message with every spelling of its fields.
+func Marshal(v any) ([]byte, error) {
+	plain, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("encode message: %w", err)
+	}
+	tree, err := decode(bytes.NewReader(plain))
+	if err != nil {
+		return nil, fmt.Errorf("encode message: %w", err)
+	}
+	return json.Marshal(spellOut(tree))
+}
+
+func spellOut(v any) any {
+	switch v := v.(type) {
+	case []any:
+		for i := range v {
+			v[i] = spellOut(v[i])
+		}
+	case map[string]any:
+		all := make(map[string]any, 2*len(v))
+		for name, value := range v {
+			value = spellOut(value)
+			all[name] = value
+			if hyphenated(name) {
+				all[strings.ReplaceAll(name, "_", "-")] = value
+			}
+			for _, other := range spellings[name] {
+				if _, taken := v[other]; !taken {
+					all[other] = value
+				}
+			}
+		}
+		return all
+	}
+	return v
+}
+
+// canonical maps an incoming spelling to ours.
+var canonical = func() map[string]string {
+	m := make(map[string]string)
+	for name, others := range accepted {
+		for _, other := range others {
+			m[other] = name
+		}
+	}
+	return m
+}()
+
+// Unmarshal decodes one JSON object, reading fields under every spelling and
+// ignoring those it does not know. Where two spellings of a field are there,
+// ours wins.
+func Unmarshal(data []byte, v any) error {
+	tree, err := decode(bytes.NewReader(data))
+	if err != nil {
+		return err
+	}
+	if _, ok := tree.(map[string]any); !ok {
+		return fmt.Errorf("want a JSON object")
+	}
+	plain, err := json.Marshal(spellOurs(tree))
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(plain, v)
+}
+
+func spellOurs(v any) any {
+	switch v := v.(type) {
+	case []any:
+		for i := range v {
+			v[i] = spellOurs(v[i])
+		}
+	case map[string]any:
+		ours := make(map[string]any, len(v))
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			value := v[name]
+			if value == nil {
+				continue // null says nothing
+			}
+			value = spellOurs(value)
+			plain := strings.ReplaceAll(name, "-", "_")
+			for _, target := range []string{plain, canonical[plain]} {
+				if _, exact := v[target]; target != "" && (!exact || target == name) {
+					ours[target] = value
+				}
+			}
+		}
+		return ours
+	}
+	return v
+}
+
+// decode reads exactly one JSON value, keeping numbers as they are written.
+func decode(r io.Reader) (any, error) {
+	d := json.NewDecoder(r)
+	d.UseNumber()
+	var tree any
+	if err := d.Decode(&tree); err != nil {
+		return nil, err
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return nil, fmt.Errorf("something follows the JSON value")
+	}
+	return tree, nil
+}
