@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"codeberg.org/tbfg/tbfg/config"
+	"codeberg.org/tbfg/tbfg/daemon/agent"
+	"codeberg.org/tbfg/tbfg/shepherd"
+
+	"github.com/urfave/cli/v2"
+)
+
+func agentRunCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "run",
+		Usage: "run an agent that builds for a coordinator",
+		Description: `The agent fetches builds from the coordinator, has this machine's guix-daemon
+build them, and reports. Options override the table [agent] of the
+configuration file.`,
+		Flags:  append(logFlags(), append(agentFlags(), configFlag())...),
+		Action: agentRun,
+	}
+}
+
+// agentFlags are the options of upstream's agent that say what it does.
+func agentFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "coordinator", Usage: "`URL` of the coordinator (default: http://localhost:8745)"},
+		&cli.StringFlag{Name: "uuid", Usage: "the agent's `UUID`"},
+		&cli.StringFlag{Name: "password", Usage: "its `PASSWORD`; others on this machine can see it, so better:"},
+		&cli.StringFlag{Name: "password-file", Usage: "`FILE` with its password"},
+		&cli.StringFlag{Name: "name", Usage: "its `NAME`, for an agent with a dynamic authentication token"},
+		&cli.StringFlag{Name: "dynamic-auth-token", Usage: "`TOKEN` of an agent with a name"},
+		&cli.StringFlag{Name: "dynamic-auth-token-file", Usage: "`FILE` with that token"},
+		&cli.StringSliceFlag{Name: "system", Usage: "`SYSTEM` to build for; may be repeated (default: this machine's)"},
+		&cli.IntFlag{Name: "max-parallel-builds", Usage: "`NUMBER` of builds at the same time"},
+		&cli.IntFlag{Name: "max-parallel-uploads", Usage: "`NUMBER` of uploads at the same time"},
+		&cli.IntFlag{Name: "max-allocated-builds", Usage: "`NUMBER` of builds to hold in all"},
+		&cli.Float64Flag{Name: "max-1min-load-average", Usage: "start nothing while the load average is above `LOAD`"},
+		&cli.StringFlag{Name: "derivation-substitute-urls", Usage: "substitute servers for derivations, `URLS` separated by blanks"},
+		&cli.StringFlag{Name: "non-derivation-substitute-urls", Usage: "substitute servers for everything else, `URLS` separated by blanks"},
+	}
+}
+
+// applyAgentFlags overrides what the configuration says.
+func applyAgentFlags(c *cli.Context, a *config.Agent) {
+	for flag, field := range map[string]*string{"coordinator": &a.Coordinator, "uuid": &a.UUID, "password-file": &a.PasswordFile} {
+		if c.IsSet(flag) {
+			*field = c.String(flag)
+		}
+	}
+	for flag, field := range map[string]*int{"max-parallel-builds": &a.MaxParallelBuilds,
+		"max-parallel-uploads": &a.MaxParallelUploads, "max-allocated-builds": &a.MaxAllocatedBuilds} {
+		if c.IsSet(flag) {
+			*field = c.Int(flag)
+		}
+	}
+	if c.IsSet("max-1min-load-average") {
+		a.MaxLoad = c.Float64("max-1min-load-average")
+	}
+	if c.IsSet("system") {
+		a.Systems = c.StringSlice("system")
+	}
+	for flag, field := range map[string]*[]string{"derivation-substitute-urls": &a.DerivationURLs,
+		"non-derivation-substitute-urls": &a.InputURLs} {
+		if c.IsSet(flag) {
+			*field = splitURLs(c.String(flag))
+		}
+	}
+}
+
+func agentRun(c *cli.Context) error {
+	if _, err := arguments(c, 0, 0); err != nil {
+		return err
+	}
+	conf, err := loadConfig(c)
+	if err != nil {
+		return err
+	}
+	applyAgentFlags(c, &conf.Agent)
+	if err := conf.Validate(); err != nil {
+		return err
+	}
+	log := newLogger(c, conf.LogLevel)
+	password, err := agentPasswordOf(c, conf.Agent, log)
+	if err != nil {
+		return err
+	}
+	spool := conf.Agent.SpoolDir
+	if spool == "" {
+		if spool, err = defaultSpool(conf.Agent.UUID); err != nil {
+			return err
+		}
+	}
+	a, err := newAgent(conf.Agent.Builder, agent.Config{
+		Coordinator: conf.Agent.Coordinator, UUID: conf.Agent.UUID, Password: password,
+		SpoolDir: spool, Grace: time.Duration(conf.Grace), Log: log,
+	})
+	if err != nil {
+		return err
+	}
+	return runReady(c.Context, conf.PIDFile, a.Run)
+}
+
+// agentPasswordOf finds the agent's password.
+func agentPasswordOf(c *cli.Context, a config.Agent, log *slog.Logger) (string, error) {
+	if c.IsSet("dynamic-auth-token") || c.IsSet("dynamic-auth-token-file") {
+		return "", usagef("this version has no dynamic authentication yet: " +
+			"use --uuid and --password-file (the coordinator's \"agent new\" and \"agent UUID password new\" make them)")
+	}
+	if a.UUID == "" {
+		return "", usagef("an agent needs its UUID: --uuid or the key agent.uuid")
+	}
+	if c.IsSet("password") {
+		return c.String("password"), nil
+	}
+	if a.PasswordFile == "" {
+		return "", usagef("an agent needs its password: --password-file or the key agent.password_file")
+	}
+	password, warning, err := config.ReadSecret(a.PasswordFile)
+	if warning != "" {
+		log.Warn(warning)
+	}
+	return password, err
+}
+
+// newAgent completes an agent's configuration with how it builds.
+func newAgent(b config.Builder, a agent.Config) (*agent.Agent, error) {
+	a.Systems = b.BuildSystems()
+	a.MaxParallelBuilds, a.MaxParallelUploads = b.Parallel(), b.MaxParallelUploads
+	a.MaxAllocatedBuilds, a.MaxLoad, a.Daemon = b.MaxAllocatedBuilds, b.MaxLoad, b.DaemonSocket
+	if len(b.DerivationURLs) > 0 {
+		a.DerivationURLs = b.DerivationURLs
+	}
+	if len(b.InputURLs) > 0 {
+		a.InputURLs = b.InputURLs
+	}
+	return agent.New(a)
+}
+
+// defaultSpool is a directory of the agent's own in the cache directory.
+func defaultSpool(uuid string) (string, error) {
+	cache, err := os.UserCacheDir() // honours XDG_CACHE_HOME, which upstream's service sets
+	if err != nil {
+		return "", fmt.Errorf("no place for logs under way; set agent.spool_dir: %w", err)
+	}
+	return filepath.Join(cache, "tbfg-agent", uuid), nil
+}
+
+// runReady says that the process is ready, runs it, and says that it stops.
+func runReady(ctx context.Context, pidFile string, run func(context.Context) error) error {
+	if err := shepherd.Ready(pidFile); err != nil {
+		return err
+	}
+	err := run(ctx)
+	if stopping := shepherd.Stopping(pidFile); stopping != nil {
+		slog.Warn("cannot tidy up", "err", stopping)
+	}
+	return err
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"codeberg.org/tbfg/tbfg/daemon/wire"
+
+	"github.com/urfave/cli/v2"
+)
+
+func buildShow(c *cli.Context) error {
+	args, err := arguments(c, 1, 1)
+	if err != nil {
+		return err
+	}
+	b, err := client(c).Build(c.Context, args[0])
+	if err != nil {
+		return fmt.Errorf("cannot show the build: %w", err)
+	}
+	if c.Bool("json") {
+		return printJSON(c.App.Writer, b)
+	}
+	printBuild(c.App.Writer, b)
+	return nil
+}
+
+func printBuild(w io.Writer, b wire.BuildDetail) {
+	line := func(label, format string, args ...any) {
+		fmt.Fprintf(w, "%-12s %s\n", label+":", fmt.Sprintf(format, args...))
+	}
+	line("build", "%s", b.UUID)
+	line("derivation", "%s", b.Derivation)
+	line("system", "%s", b.System)
+	line("state", "%s", b.State)
+	line("priority", "%d", b.Priority)
+	line("submitted", "%s", stamp(b.Created))
+	if !b.Deferred.IsZero() {
+		line("not before", "%s", stamp(b.Deferred))
+	}
+	for _, t := range b.Tags {
+		line("tag", "%s=%s", t.Key, t.Value)
+	}
+	for _, uuid := range b.BlockedBy {
+		line("blocked by", "%s", uuid)
+	}
+	for _, uuid := range b.WaitsFor {
+		line("waits for", "%s", uuid)
+	}
+	for _, f := range b.SetupFailures {
+		line("no set-up", "%s %s, agent %s", stamp(f.Time), f.Reason, f.Agent)
+		for _, path := range f.MissingInputs {
+			fmt.Fprintf(w, "    %s\n", path)
+		}
+	}
+	for _, s := range b.Starts {
+		line("started", "%s, agent %s", stamp(s.Time), s.Agent)
+	}
+	if !b.Ended.IsZero() {
+		line("ended", "%s", stamp(b.Ended))
+	}
+	if b.FailureReason != "" {
+		line("reason", "%s", strings.ReplaceAll(strings.TrimSpace(b.FailureReason), "\n", "\n             "))
+	}
+	for _, o := range b.Outputs {
+		line("output", "%s %s", o.Name, o.Path)
+		if o.Hash != "" {
+			fmt.Fprintf(w, "    %s, %d bytes, %d references\n", o.Hash, o.Size, len(o.References))
+		}
+	}
+}
+
+func stamp(t wire.Time) string { return t.UTC().Format(time.DateTime) }

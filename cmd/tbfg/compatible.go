@@ -1,0 +1,92 @@
+package main
+
+import (
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	"codeberg.org/tbfg/tbfg/config"
+
+	"github.com/urfave/cli/v2"
+)
+
+// The paths of the Guix Build Coordinator's service.
+const (
+	upstreamStateDir = "/var/lib/guix-build-coordinator"
+	upstreamDatabase = "guix_build_coordinator.db"
+)
+
+// compatibleCoordinator makes the program behave as guix-build-coordinator:
+// without a command it runs the coordinator, with upstream's options and
+// paths.
+func compatibleCoordinator(app *cli.App) {
+	app.Name = "guix-build-coordinator"
+	app.Usage = "the coordinator of a build farm, by tbfg"
+	app.Flags = append(logFlags(),
+		&cli.StringFlag{Name: "database", Usage: "`URI or file` of the database (default: sqlite://" + upstreamStateDir + "/" + upstreamDatabase + ")"},
+		&cli.StringFlag{Name: "agent-communication", Usage: "`URI` where agents connect (default: http://0.0.0.0:8745)"},
+		&cli.StringFlag{Name: "client-communication", Usage: "`URI` for clients (default: http://127.0.0.1:8746)"},
+		&cli.StringFlag{Name: "front-communication", Usage: "`URI` of the log endpoint, which upstream leaves to nginx (default: http://127.0.0.1:8747)"},
+		&cli.StringFlag{Name: "pid-file", Usage: "`FILE` to write the process id to when all is ready"},
+		&cli.BoolFlag{Name: "update-database", Usage: "has no effect: the database is always brought up to date"},
+		&cli.StringFlag{Name: "listen-repl", Usage: "has no effect: there is no Guile to talk to"})
+	app.Action = func(c *cli.Context) error {
+		if c.Args().Present() {
+			return usagef("there is no command %q: see %s --help", c.Args().First(), c.App.Name)
+		}
+		conf, err := compatibleConfig(c)
+		if err != nil {
+			return err
+		}
+		return serve(c.Context, conf, newLogger(c, conf.LogLevel))
+	}
+	keep := app.Commands[:0]
+	for _, command := range app.Commands {
+		if command.Name == "agent" || command.Name == "build" {
+			keep = append(keep, command)
+		}
+	}
+	app.Commands = keep
+}
+
+// compatibleConfig is the configuration that upstream's options stand for.
+// The state lies where the database does.
+func compatibleConfig(c *cli.Context) (config.Config, error) {
+	database := filepath.Join(upstreamStateDir, upstreamDatabase)
+	if given := c.String("database"); given != "" {
+		database = strings.TrimPrefix(given, "sqlite://")
+	}
+	database, err := filepath.Abs(database)
+	if err != nil {
+		return config.Config{}, fmt.Errorf("find the database: %w", err)
+	}
+	conf := config.Default(filepath.Dir(database))
+	conf.Coordinator.Database = database
+	conf.PIDFile = c.String("pid-file")
+	if level := c.String("log-level"); level != "" {
+		conf.LogLevel = level
+	}
+	for flag, field := range map[string]*[]string{"agent-communication": &conf.Coordinator.AgentListen,
+		"client-communication": &conf.Coordinator.ClientListen, "front-communication": &conf.Front.Listen} {
+		if given := c.String(flag); given != "" {
+			u, err := url.Parse(given)
+			if err != nil || u.Scheme != "http" || u.Port() == "" {
+				return conf, usagef("--%s must be a URI such as http://127.0.0.1:8746, not %q", flag, given)
+			}
+			*field = []string{u.Host}
+		}
+	}
+	return conf, conf.Validate()
+}
+
+// compatibleAgent makes the program behave as guix-build-coordinator-agent.
+func compatibleAgent(app *cli.App) {
+	run := agentRunCommand()
+	app.Name = "guix-build-coordinator-agent"
+	app.Usage = "a build agent, by tbfg"
+	app.Description = run.Description
+	app.Flags = run.Flags
+	app.Action = run.Action
+	app.Commands = nil
+}

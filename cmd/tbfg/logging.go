@@ -1,0 +1,67 @@
+package main
+
+import (
+	"log/slog"
+	"os"
+	"strings"
+
+	"codeberg.org/tbfg/tbfg/config"
+	"codeberg.org/tbfg/tbfg/shepherd"
+
+	"github.com/urfave/cli/v2"
+)
+
+// logFlags are the options of the long-running commands about their log.
+func logFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "log-level", Usage: "`LEVEL` of what is logged: debug, info, warn or error"},
+		&cli.BoolFlag{Name: "timestamp-log-output", Value: true, Usage: "begin log lines with the time"},
+	}
+}
+
+// newLogger is the process's logger; it becomes the default one as well.
+func newLogger(c *cli.Context, level string) *slog.Logger {
+	var l slog.Level
+	// The configuration has been validated.
+	_ = l.UnmarshalText([]byte(level))
+	log := slog.New(shepherd.NewLogHandler(os.Stderr, l, c.Bool("timestamp-log-output")))
+	slog.SetDefault(log)
+	return log
+}
+
+// systemConfig is the configuration file that is used when none is named.
+const systemConfig = "/etc/tbfg/config.toml"
+
+func configFlag() cli.Flag {
+	return &cli.StringFlag{Name: "config", Aliases: []string{"c"}, Usage: "configuration `FILE` (default: " + systemConfig + ", if it is there)"}
+}
+
+// defaultStateDir is where the farm lives if nothing else is said.
+const defaultStateDir = "/var/lib/tbfg"
+
+// loadConfig reads the configuration file that the options name, and applies
+// the options that every command with a configuration has.
+func loadConfig(c *cli.Context) (config.Config, error) {
+	file := c.String("config")
+	if file == "" {
+		if _, err := os.Stat(systemConfig); err == nil {
+			file = systemConfig
+		}
+	}
+	conf := config.Default(defaultStateDir)
+	if file != "" {
+		var err error
+		if conf, err = config.Load(file, defaultStateDir); err != nil {
+			return conf, err
+		}
+	}
+	if level := c.String("log-level"); level != "" {
+		conf.LogLevel = level
+	}
+	if dir := c.String("state-dir"); dir != "" {
+		conf.StateDir = dir
+	}
+	return conf, conf.Validate()
+}
+
+func splitURLs(s string) []string { return strings.Fields(s) }

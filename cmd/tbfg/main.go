@@ -1,0 +1,115 @@
+// Command tbfg is a tiny build farm for GNU Guix: coordinator, build agent,
+// log endpoint and the commands for them in one program.
+//
+// Called guix-build-coordinator or guix-build-coordinator-agent, it behaves as
+// those do.
+//
+// The next line is for GOPATH mode, which is how Guix builds Go programs: there
+// the defaults of an old Go would apply, and net/http would not understand our
+// routes.
+//
+//go:debug default=go1.25
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"codeberg.org/tbfg/tbfg/shepherd"
+
+	"github.com/urfave/cli/v2"
+)
+
+// version is set with -ldflags -X by the Makefile and the Guix package.
+var version = "0.1.0"
+
+func main() {
+	ctx, stop := shepherd.UntilStopped(context.Background())
+	err := newApp(filepath.Base(os.Args[0])).RunContext(ctx, reorder(os.Args))
+	stop()
+	os.Exit(report(filepath.Base(os.Args[0]), err))
+}
+
+// newApp is the command line that belongs to the name that the program was
+// called by.
+func newApp(name string) *cli.App {
+	app := &cli.App{
+		Name:                 "tbfg",
+		Usage:                "a tiny build farm for GNU Guix",
+		Version:              version,
+		EnableBashCompletion: true,
+		HideHelpCommand:      true,
+		Description: `A coordinator hands out builds, agents have their guix-daemon build them, and
+a log endpoint shows the logs. "tbfg serve --local-agent" is a whole farm.`,
+		Commands:       []*cli.Command{serveCommand(), agentCommand(), buildCommand(), configCommand()},
+		ExitErrHandler: func(*cli.Context, error) {}, // main reports
+		OnUsageError:   usageError,
+	}
+	switch name {
+	case "guix-build-coordinator":
+		compatibleCoordinator(app)
+	case "guix-build-coordinator-agent":
+		compatibleAgent(app)
+	}
+	setUsageError(app.Commands)
+	return app
+}
+
+// errUsage marks errors in how the program was called.
+var errUsage = errors.New("usage")
+
+func usageError(_ *cli.Context, err error, _ bool) error { return usagef("%v", err) }
+
+func usagef(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", errUsage, fmt.Sprintf(format, args...))
+}
+
+func setUsageError(commands []*cli.Command) {
+	for _, c := range commands {
+		c.OnUsageError = usageError
+		c.HideHelpCommand = true
+		setUsageError(c.Subcommands)
+	}
+}
+
+// report prints an error and returns the exit status: 2 for a wrong call, 1
+// for everything else that went wrong.
+func report(name string, err error) int {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return 0
+	}
+	if errors.Is(err, errQuiet) {
+		return 1
+	}
+	text := err.Error()
+	status := 1
+	if errors.Is(err, errUsage) {
+		text, status = strings.TrimPrefix(text, errUsage.Error()+": "), 2
+	}
+	for line := range strings.SplitSeq(text, "\n") {
+		fmt.Fprintf(os.Stderr, "%s: %s\n", name, line)
+	}
+	return status
+}
+
+// errQuiet is for commands that have said already what is wrong.
+var errQuiet = errors.New("")
+
+// arguments returns the positional arguments, of which there must be from
+// least to most; most -1 stands for any number.
+func arguments(c *cli.Context, least, most int) ([]string, error) {
+	args := c.Args().Slice()
+	for _, arg := range args {
+		if strings.HasPrefix(arg, "-") && len(arg) > 1 {
+			return nil, usagef("write the option %s before the arguments: see %s --help", arg, c.Command.HelpName)
+		}
+	}
+	if len(args) < least || most >= 0 && len(args) > most {
+		return nil, usagef("wrong number of arguments: %s %s", c.Command.HelpName, c.Command.ArgsUsage)
+	}
+	return args, nil
+}

@@ -1,0 +1,233 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"codeberg.org/tbfg/tbfg/config"
+	"codeberg.org/tbfg/tbfg/daemon/agentapi"
+	"codeberg.org/tbfg/tbfg/daemon/buildlog"
+	"codeberg.org/tbfg/tbfg/daemon/clientapi"
+	"codeberg.org/tbfg/tbfg/daemon/coordinator"
+	"codeberg.org/tbfg/tbfg/daemon/datastore"
+	"codeberg.org/tbfg/tbfg/daemon/durable"
+	"codeberg.org/tbfg/tbfg/daemon/front"
+	"codeberg.org/tbfg/tbfg/shepherd"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/urfave/cli/v2"
+)
+
+func serveCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "serve",
+		Usage: "run the farm: coordinator, log endpoint and, if wanted, an agent",
+		Description: `Without a configuration file everything has a default; "tbfg config show"
+prints it. A whole farm on one machine, as root or as a user that may talk to
+the guix-daemon and write the state directory:
+
+   tbfg serve --state-dir=/var/lib/tbfg --local-agent`,
+		Flags: append(logFlags(), configFlag(),
+			&cli.StringFlag{Name: "state-dir", Usage: "`DIRECTORY` for database, logs and secrets (default: " + defaultStateDir + ")"},
+			&cli.StringFlag{Name: "pid-file", Usage: "`FILE` to write the process id to when all is ready"},
+			&cli.BoolFlag{Name: "local-agent", Usage: "also build on this machine"}),
+		Action: func(c *cli.Context) error {
+			if _, err := arguments(c, 0, 0); err != nil {
+				return err
+			}
+			conf, err := loadConfig(c)
+			if err != nil {
+				return err
+			}
+			if c.IsSet("pid-file") {
+				conf.PIDFile = c.String("pid-file")
+			}
+			if c.IsSet("local-agent") {
+				conf.LocalAgent.Enabled = c.Bool("local-agent")
+			}
+			return serve(c.Context, conf, newLogger(c, conf.LogLevel))
+		},
+	}
+}
+
+// serve runs the farm until ctx ends.
+func serve(ctx context.Context, conf config.Config, log *slog.Logger) (err error) {
+	f, err := openFarm(ctx, conf, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.close()) }()
+	return runReady(ctx, conf.PIDFile, f.run)
+}
+
+// farm is the coordinator with all that surrounds it in one process.
+type farm struct {
+	conf        config.Config
+	log         *slog.Logger
+	store       *datastore.Store
+	coordinator *coordinator.Coordinator
+	servers     []*http.Server
+	failed      chan error // of servers
+	agentURL    string     // where the local agent finds the coordinator
+}
+
+// openFarm opens the state and listens.
+func openFarm(ctx context.Context, conf config.Config, log *slog.Logger) (f *farm, err error) {
+	f = &farm{conf: conf, log: log, failed: make(chan error, 16)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, f.close())
+		}
+	}()
+	sockets, err := shepherd.Inherit()
+	if err != nil {
+		return f, err
+	}
+	if err := durable.MkdirAll(conf.StateDir, 0o755); err != nil {
+		return f, fmt.Errorf("make the state directory: %w", err)
+	}
+	database := conf.Coordinator.Database
+	if database == "" {
+		database = filepath.Join(conf.StateDir, "tbfg.db")
+	}
+	if f.store, err = datastore.Open(ctx, database); err != nil {
+		return f, err
+	}
+	logs, err := buildlog.Open(filepath.Join(conf.StateDir, "build-logs"), conf.Coordinator.MaxLogSize)
+	if err != nil {
+		return f, err
+	}
+	f.coordinator, err = coordinator.Open(ctx, coordinator.Config{
+		Store: f.store, Logs: logs, Fetch: fetchDerivation(), SubstituteURLs: conf.Coordinator.DerivationURLs,
+		SetupRetry: time.Duration(conf.Coordinator.SetupRetry), MaxSetupRetry: time.Duration(conf.Coordinator.MaxSetupRetry),
+		Now: time.Now, Log: log,
+	})
+	if err != nil {
+		return f, err
+	}
+	metrics := metricsHandler()
+	for _, s := range []struct {
+		name      string
+		addresses []string
+		handler   http.Handler
+	}{
+		{"agent", conf.Coordinator.AgentListen, agentapi.Handler(f.coordinator, metrics)},
+		{"client", conf.Coordinator.ClientListen, clientapi.Handler(f.coordinator, metrics)},
+		{"front", conf.Front.Listen, front.Handler(logs, f.coordinator.Build)},
+	} {
+		if err := f.listen(sockets, s.name, s.addresses, s.handler); err != nil {
+			return f, err
+		}
+	}
+	return f, nil
+}
+
+// listen serves one API on its sockets.
+func (f *farm) listen(sockets shepherd.Sockets, name string, addresses []string, handler http.Handler) error {
+	listeners, err := sockets.Listen(name, addresses)
+	if err != nil {
+		return err
+	}
+	server := &http.Server{
+		Handler: handler,
+		// Peers that say nothing must not keep connections; bodies have
+		// their own limit, see wire.Body.
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       5 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(f.log.Handler(), slog.LevelDebug),
+	}
+	f.servers = append(f.servers, server)
+	for _, l := range listeners {
+		f.log.Info("listening for "+name+" connections", "address", l.Addr())
+		if name == "agent" && f.agentURL == "" {
+			f.agentURL = "http://" + reachable(l.Addr())
+		}
+		go func() {
+			if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+				f.failed <- fmt.Errorf("serve %s connections: %w", name, err)
+			}
+		}()
+	}
+	return nil
+}
+
+// reachable is an address at which one on this machine reaches a listener.
+func reachable(addr net.Addr) string {
+	tcp, ok := addr.(*net.TCPAddr)
+	if !ok || !tcp.IP.IsUnspecified() {
+		return addr.String()
+	}
+	return net.JoinHostPort("localhost", fmt.Sprint(tcp.Port))
+}
+
+// run works until ctx ends or a server fails. The local agent stops first,
+// while the coordinator still listens to what it has to say.
+func (f *farm) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	agentDone := make(chan error, 1)
+	go func() {
+		err := f.runLocalAgent(ctx)
+		if err != nil {
+			cancel(err)
+		}
+		agentDone <- err
+	}()
+	select {
+	case <-ctx.Done():
+	case err := <-f.failed:
+		cancel(err)
+	}
+	f.log.Info("stopping")
+	f.coordinator.Quiesce()
+	agentErr := <-agentDone
+	shutdown, done := context.WithTimeout(context.Background(), 10*time.Second)
+	defer done()
+	for _, s := range f.servers {
+		if err := s.Shutdown(shutdown); err != nil {
+			s.Close()
+		}
+	}
+	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return agentErr
+}
+
+func (f *farm) close() error {
+	for _, s := range f.servers {
+		s.Close()
+	}
+	if f.coordinator != nil {
+		f.coordinator.Close()
+	}
+	if f.store != nil {
+		return f.store.Close()
+	}
+	return nil
+}
+
+func metricsHandler() http.Handler {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
+}
+
+// hostname is what the local agent is called if it has no other name.
+func hostname() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "local"
+	}
+	return name
+}

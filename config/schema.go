@@ -1,0 +1,125 @@
+package config
+
+import (
+	"runtime"
+	"time"
+)
+
+// Config is the whole configuration. The comments in the tags are printed by
+// "tbfg config show" and are the manual of each key.
+type Config struct {
+	StateDir    string      `toml:"state_dir" comment:"Where the farm keeps its database, logs and secrets."`
+	LogLevel    string      `toml:"log_level" comment:"What is logged to standard error: debug, info, warn or error."`
+	PIDFile     string      `toml:"pid_file" comment:"File to write the process id to once the farm is ready; empty for none."`
+	Grace       Duration    `toml:"grace" comment:"How long running builds may go on when the program is told to stop."`
+	Coordinator Coordinator `toml:"coordinator"`
+	Front       Front       `toml:"front"`
+	LocalAgent  LocalAgent  `toml:"local_agent"`
+	Agent       Agent       `toml:"agent"`
+}
+
+// Coordinator configures the coordinator, see "tbfg serve".
+type Coordinator struct {
+	Database       string   `toml:"database" comment:"The database file; empty for tbfg.db in state_dir."`
+	AgentListen    []string `toml:"agent_listen" comment:"Addresses where agents connect (they authenticate)."`
+	ClientListen   []string `toml:"client_listen" comment:"Addresses for commands and the front end: loopback only, since nothing is asked there."`
+	DerivationURLs []string `toml:"derivation_substitute_urls" comment:"Substitute servers for derivations that the store here lacks, unless a submission names some."`
+	MaxLogSize     int64    `toml:"max_log_size" comment:"Largest log of a build, in bytes."`
+	SetupRetry     Duration `toml:"setup_retry" comment:"How long a build waits after an agent could not set it up; doubles each time."`
+	MaxSetupRetry  Duration `toml:"max_setup_retry" comment:"The longest such wait."`
+}
+
+// Front configures the log endpoint.
+type Front struct {
+	Listen []string `toml:"listen" comment:"Addresses of the log endpoint; [] for none. Everyone who can connect can read all logs."`
+}
+
+// Builder configures how an agent builds, on this machine or another.
+type Builder struct {
+	Systems            []string `toml:"systems" comment:"Systems to build for, such as [\"x86_64-linux\", \"i686-linux\"]; [] for this machine's."`
+	MaxParallelBuilds  int      `toml:"max_parallel_builds" comment:"How many builds run at the same time; 0 for half the processors."`
+	MaxParallelUploads int      `toml:"max_parallel_uploads" comment:"How many uploads run at the same time."`
+	MaxAllocatedBuilds int      `toml:"max_allocated_builds" comment:"How many builds the agent holds in all; 0 for twice max_parallel_builds."`
+	MaxLoad            float64  `toml:"max_1min_load_average" comment:"No build starts while the load average is above this; 0 for the number of processors."`
+	DerivationURLs     []string `toml:"derivation_substitute_urls" comment:"Substitute servers for derivations; [] leaves it to the guix-daemon."`
+	InputURLs          []string `toml:"non_derivation_substitute_urls" comment:"Substitute servers for everything else; [] leaves it to the guix-daemon."`
+	DaemonSocket       string   `toml:"daemon_socket" comment:"Address of the guix-daemon; empty for $GUIX_DAEMON_SOCKET or the usual one."`
+}
+
+// LocalAgent configures the agent inside "tbfg serve", which gets its
+// credentials by itself.
+type LocalAgent struct {
+	Enabled bool   `toml:"enabled" comment:"Whether \"tbfg serve\" also builds, on this machine."`
+	Name    string `toml:"name" comment:"The agent's name; empty for the host's."`
+	Builder
+}
+
+// Agent configures "tbfg agent run", for machines that build for a
+// coordinator elsewhere.
+type Agent struct {
+	Coordinator  string `toml:"coordinator" comment:"URL of the coordinator."`
+	UUID         string `toml:"uuid" comment:"The agent's UUID, as \"tbfg agent new\" printed it."`
+	PasswordFile string `toml:"password_file" comment:"File with the agent's password, readable by the agent only."`
+	SpoolDir     string `toml:"spool_dir" comment:"Where logs under way are kept; empty for a directory in the cache directory."`
+	Builder
+}
+
+// Duration is a time such as "90s", "15m" or "1h30m".
+type Duration time.Duration
+
+// MarshalText implements encoding.TextMarshaler.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (d *Duration) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	*d = Duration(v)
+	return err
+}
+
+// Default is the configuration without a file, with its state in a directory.
+func Default(stateDir string) Config {
+	builder := Builder{Systems: []string{}, MaxParallelUploads: 1, DerivationURLs: []string{}, InputURLs: []string{}}
+	return Config{
+		StateDir: stateDir,
+		LogLevel: "info",
+		Grace:    Duration(time.Minute),
+		Coordinator: Coordinator{
+			AgentListen:    []string{"0.0.0.0:8745"},
+			ClientListen:   []string{"127.0.0.1:8746"},
+			DerivationURLs: []string{"https://data.guix.gnu.org"},
+			MaxLogSize:     4 << 30,
+			SetupRetry:     Duration(30 * time.Second),
+			MaxSetupRetry:  Duration(time.Hour),
+		},
+		Front:      Front{Listen: []string{"127.0.0.1:8747"}},
+		LocalAgent: LocalAgent{Builder: builder},
+		Agent:      Agent{Coordinator: "http://localhost:8745", Builder: builder},
+	}
+}
+
+// Parallel is MaxParallelBuilds with its default worked out.
+func (b *Builder) Parallel() int {
+	if b.MaxParallelBuilds > 0 {
+		return b.MaxParallelBuilds
+	}
+	return max(1, runtime.NumCPU()/2)
+}
+
+// HostSystem is this machine's system in Guix's words; empty where Guix has
+// none.
+func HostSystem() string {
+	if runtime.GOOS != "linux" {
+		return ""
+	}
+	return map[string]string{"amd64": "x86_64-linux", "386": "i686-linux", "arm64": "aarch64-linux", "arm": "armhf-linux",
+		"ppc64le": "powerpc64le-linux", "riscv64": "riscv64-linux"}[runtime.GOARCH]
+}
+
+// BuildSystems is Systems with its default worked out.
+func (b *Builder) BuildSystems() []string {
+	if len(b.Systems) > 0 {
+		return b.Systems
+	}
+	return []string{HostSystem()}
+}
