@@ -28,7 +28,8 @@ func (f *farm) runLocalAgent(ctx context.Context) error {
 	}
 	a, err := newAgent(f.conf.LocalAgent.Builder, agent.Config{
 		Coordinator: f.agentURL, UUID: uuid, Password: password,
-		SpoolDir: filepath.Join(f.conf.StateDir, "agent-spool"), Grace: time.Duration(f.conf.Grace), Log: f.log,
+		SpoolDir: filepath.Join(f.conf.StateDir, "agent-spool"), Grace: time.Duration(f.conf.Grace),
+		Log: f.log.With("in", "local-agent"), // the coordinator says much the same
 	})
 	if err != nil {
 		return err

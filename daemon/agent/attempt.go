@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 
 	"codeberg.org/tbfg/tbfg/daemon"
 	"codeberg.org/tbfg/tbfg/nix/base32"
@@ -72,8 +73,15 @@ func (t *attempt) getDerivation(ctx context.Context) (*daemon.SetupFailure, erro
 		return &daemon.SetupFailure{Reason: daemon.CouldNotFetch, MissingInputs: []storepath.Path{t.path}}, nil
 	}
 	drv, err := readDerivation(t.path)
+	if err != nil {
+		return nil, err
+	}
 	t.drv = drv
-	return nil, err
+	if !slices.Contains(t.Systems, drv.System) {
+		t.Log.Warn("not a system that this agent builds for", "derivation", t.path, "system", drv.System)
+		return &daemon.SetupFailure{Reason: daemon.UnsupportedPlatform}, nil
+	}
+	return nil, nil
 }
 
 func readDerivation(path storepath.Path) (*derivation.Derivation, error) {
@@ -183,6 +191,7 @@ func (t *attempt) build(ctx context.Context, log io.Writer) (outcome, error) {
 		return outcome{}, err
 	}
 	var failure guixdaemon.Failure
+	var said tail // by the daemon itself
 	trace := &guixdaemon.Trace{
 		BuildLog: func(_ int, p []byte) error {
 			_, err := log.Write(p)
@@ -193,6 +202,10 @@ func (t *attempt) build(ctx context.Context, log io.Writer) (outcome, error) {
 			if f, ok := e.Failure(); ok && failure.Reason == "" {
 				failure = f
 			}
+			return nil
+		},
+		Text: func(p []byte) error {
+			said.add(p)
 			return nil
 		},
 		Plain: !t.conn.Multiplexes(),
@@ -206,24 +219,39 @@ func (t *attempt) build(ctx context.Context, log io.Writer) (outcome, error) {
 	ended := now()
 	if err != nil {
 		e, ok := refused(err)
-		switch {
-		case !ok:
+		if !ok {
 			return outcome{}, err
-		case failure.Reason == guixdaemon.UnsupportedPlatform:
-			return outcome{setup: &daemon.SetupFailure{Reason: daemon.UnsupportedPlatform}}, nil
 		}
-		return outcome{result: daemon.Result{Ended: ended, Reason: reason(failure, e)}}, nil
+		return outcome{result: daemon.Result{Ended: ended, Reason: reason(failure, said, e)}}, nil
 	}
 	outputs, err := t.outputs(ctx)
 	return outcome{result: daemon.Result{Success: true, Ended: ended, Outputs: outputs}}, err
 }
 
-// reason is a sentence on why a build failed.
-func reason(f guixdaemon.Failure, e *guixdaemon.Error) string {
-	if f.Reason == guixdaemon.BuildTimedOut {
-		return "timeout: " + e.Message
+// reason says why a build failed. The daemon's own words, such as "builder for
+// `…' failed with exit code 3", tell more than the error that ends the
+// operation.
+func reason(f guixdaemon.Failure, said tail, e *guixdaemon.Error) string {
+	words := strings.TrimSpace(string(said))
+	if words == "" {
+		words = e.Message
 	}
-	return e.Message
+	if f.Reason == guixdaemon.BuildTimedOut || e.Status == guixdaemon.StatusTimeout {
+		words = "timeout: " + words
+	}
+	return words
+}
+
+// tail is the end of a text.
+type tail []byte
+
+const maxTail = 1000 // bytes
+
+func (t *tail) add(p []byte) {
+	*t = append(*t, p...)
+	if over := len(*t) - maxTail; over > 0 {
+		*t = append((*t)[:0], (*t)[over:]...)
+	}
 }
 
 // outputs describes what was built as the daemon's database does.

@@ -51,7 +51,7 @@ func (c *Coordinator) FetchBuilds(ctx context.Context, agent string, f Fetch) ([
 		case <-news:
 		case <-timeout:
 			return c.Store.Allocations(ctx, agent)
-		case <-c.stop:
+		case <-c.quiet:
 			return c.Store.Allocations(ctx, agent)
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
@@ -90,6 +90,11 @@ func (c *Coordinator) anyReady(systems []string) bool {
 
 // allocate gives an agent the builds that it may have now.
 func (c *Coordinator) allocate(ctx context.Context, agent string, f Fetch) (given int, err error) {
+	select {
+	case <-c.quiet:
+		return 0, nil
+	default:
+	}
 	if f.Target == 0 || !c.anyReady(f.Systems) {
 		return 0, nil
 	}

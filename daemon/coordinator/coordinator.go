@@ -38,6 +38,7 @@ type Config struct {
 type Coordinator struct {
 	Config
 	requests chan *request // to the writer
+	quiet    chan struct{} // closed by Quiesce
 	stop     chan struct{} // closed by Close
 	stopped  chan struct{} // closed by the writer when it has ended
 	fetches  singleflight.Group
@@ -55,6 +56,7 @@ func Open(ctx context.Context, config Config) (*Coordinator, error) {
 	c := &Coordinator{
 		Config:   config,
 		requests: make(chan *request),
+		quiet:    make(chan struct{}),
 		stop:     make(chan struct{}),
 		stopped:  make(chan struct{}),
 		news:     make(chan struct{}),
@@ -69,7 +71,11 @@ func Open(ctx context.Context, config Config) (*Coordinator, error) {
 	return c, nil
 }
 
-// Close ends the coordinator; changes that were asked for are done first.
+// Quiesce hands out no more builds and answers the agents that wait for some.
+// All else goes on, so that agents can report until Close.
+func (c *Coordinator) Quiesce() { close(c.quiet) }
+
+// Close ends the coordinator. Requests that come later are refused.
 func (c *Coordinator) Close() {
 	close(c.stop)
 	<-c.stopped

@@ -25,10 +25,9 @@ func (c *Coordinator) Build(ctx context.Context, uuid string) (daemon.BuildDetai
 		return detail, err
 	}
 	c.mu.RLock()
-	c.refine(&row)
-	blocked, waits := c.sched.BlockedBy(row.ID), c.sched.WaitsFor(row.ID)
+	blocked, waits := c.refine(&row), c.sched.WaitsFor(row.ID)
 	c.mu.RUnlock()
-	detail.State = row.State
+	detail.Build = row.Build
 	if detail.BlockedBy, err = c.Store.UUIDs(ctx, blocked); err != nil {
 		return detail, err
 	}
@@ -37,10 +36,11 @@ func (c *Coordinator) Build(ctx context.Context, uuid string) (daemon.BuildDetai
 }
 
 // refine replaces what the database says of an unfinished build's state by
-// what its inputs say. The caller holds mu.
-func (c *Coordinator) refine(b *datastore.BuildRow) {
+// what its inputs say, and returns the failed builds that block it. The
+// caller holds mu.
+func (c *Coordinator) refine(b *datastore.BuildRow) (blockedBy []int64) {
 	if b.State != daemon.Waiting && b.State != daemon.Deferred {
-		return
+		return nil
 	}
 	if state, known := c.sched.State(b.ID); known {
 		b.State = state
@@ -48,6 +48,10 @@ func (c *Coordinator) refine(b *datastore.BuildRow) {
 	if b.State != daemon.Deferred {
 		b.NotBefore = time.Time{}
 	}
+	if b.State == daemon.Blocked {
+		return c.sched.BlockedBy(b.ID)
+	}
+	return nil
 }
 
 // A Filter chooses builds.
@@ -70,12 +74,15 @@ func (c *Coordinator) Builds(ctx context.Context, f Filter) ([]daemon.Build, err
 	if err != nil {
 		return nil, err
 	}
-	c.mu.RLock()
-	defer c.mu.RUnlock()
 	builds := make([]daemon.Build, len(rows))
 	for i := range rows {
-		c.refine(&rows[i])
+		c.mu.RLock()
+		blocked := c.refine(&rows[i])
+		c.mu.RUnlock()
 		builds[i] = rows[i].Build
+		if builds[i].BlockedBy, err = c.Store.UUIDs(ctx, blocked); err != nil {
+			return nil, err
+		}
 	}
 	return builds, nil
 }

@@ -92,6 +92,7 @@ type Build struct {
 	Ended      Time           `json:"end_time,omitzero"`
 	Deferred   Time           `json:"deferred_until,omitzero"`
 	Tags       []Tag          `json:"tags"`
+	BlockedBy  []string       `json:"blocked_by,omitempty"` // tbfg's own
 }
 
 // NewBuild is a build as it goes out.
@@ -99,7 +100,7 @@ func NewBuild(b daemon.Build) Build {
 	out := Build{
 		UUID: b.UUID, Derivation: b.Derivation, System: b.System, State: b.State, Priority: b.Priority,
 		Derived: b.Priority, Agent: b.Agent, Created: Time{b.Created}, Ended: Time{b.Ended},
-		Deferred: Time{b.NotBefore}, Tags: tagsOut(b.Tags),
+		Deferred: Time{b.NotBefore}, Tags: tagsOut(b.Tags), BlockedBy: b.BlockedBy,
 	}
 	switch b.State {
 	case daemon.Succeeded:
@@ -110,14 +111,6 @@ func NewBuild(b daemon.Build) Build {
 		out.Canceled = true
 	}
 	return out
-}
-
-// Domain is the build in the farm's words.
-func (b *Build) Domain() daemon.Build {
-	return daemon.Build{
-		UUID: b.UUID, Derivation: b.Derivation, System: b.System, State: b.State, Priority: b.Priority,
-		Created: b.Created.Time, Ended: b.Ended.Time, NotBefore: b.Deferred.Time, Agent: b.Agent, Tags: TagsIn(b.Tags),
-	}
 }
 
 // BuildList answers GET /builds.
@@ -133,7 +126,6 @@ type BuildDetail struct {
 	Starts        []Start        `json:"starts"`
 	SetupFailures []FailureEvent `json:"setup_failures"`
 	Outputs       []BuildOutput  `json:"outputs"`
-	BlockedBy     []string       `json:"blocked_by,omitempty"`
 	WaitsFor      []string       `json:"waits_for,omitempty"`
 }
 
@@ -163,7 +155,7 @@ type BuildOutput struct {
 
 // NewBuildDetail is a build with its history as it goes out.
 func NewBuildDetail(d daemon.BuildDetail) BuildDetail {
-	out := BuildDetail{Build: NewBuild(d.Build), FailureReason: d.FailureReason, BlockedBy: d.BlockedBy, WaitsFor: d.WaitsFor,
+	out := BuildDetail{Build: NewBuild(d.Build), FailureReason: d.FailureReason, WaitsFor: d.WaitsFor,
 		Starts: []Start{}, SetupFailures: []FailureEvent{}, Outputs: []BuildOutput{}}
 	for _, s := range d.Starts {
 		out.Starts = append(out.Starts, Start{s.Agent, Time{s.Time}})
