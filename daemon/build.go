@@ -42,6 +42,7 @@ type Build struct {
 	NotBefore  time.Time // zero unless deferred
 	Agent      string    // who holds it or finished it; may be empty
 	Tags       []Tag
+	BlockedBy  []string // UUIDs of the failed builds that block it
 }
 
 // A BuildDetail is a build with all that happened to it.
@@ -51,7 +52,6 @@ type BuildDetail struct {
 	Starts        []Start
 	SetupFailures []SetupFailure
 	FailureReason string   // what the agent said of a failure; may be empty
-	BlockedBy     []string // UUIDs of the failed builds that block it
 	WaitsFor      []string // UUIDs of the unfinished builds of its inputs
 }
 
