@@ -1,0 +1,45 @@
+# Everything that one does with tbfg from its source. "make help" lists it.
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+GO      ?= go
+
+# The rooms of the program. Their tests need neither root nor a Guix; those of
+# tests/ bring up real ones.
+ROOMS = ./cmd/... ./config/... ./daemon/... ./nix/... ./shepherd/...
+
+.PHONY: help build demo check lint unit system bench fuzz install clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build ./tbfg
+	$(GO) build -o tbfg ./cmd/tbfg
+
+demo: ## run a farm on a real guix-daemon (as root); KEEP=1 leaves it running
+	KEEP=$(KEEP) $(GO) run ./tests/demo
+
+check: lint unit system ## run every test (as root; gets what it needs)
+
+lint: ## gofmt, go vet, staticcheck and govulncheck
+	tests/lint
+
+unit: ## run the tests that need no Guix, with the race detector
+	$(GO) test -race $(ROOMS)
+
+system: ## run the tests on real daemons in overlay machines (as root)
+	$(GO) test -timeout 20m ./tests/...
+
+bench: ## race peers and print figures; ONLY=NAME runs one
+	$(GO) run ./tests/bench $(ONLY)
+
+fuzz: ## fuzz every parser, each for FUZZTIME (30s)
+	tests/fuzz $(or $(FUZZTIME),30s)
+
+install: build ## install below DESTDIR/PREFIX, with the compatible names
+	install -D -m 755 tbfg $(DESTDIR)$(PREFIX)/bin/tbfg
+	ln -sf tbfg $(DESTDIR)$(PREFIX)/bin/guix-build-coordinator
+	ln -sf tbfg $(DESTDIR)$(PREFIX)/bin/guix-build-coordinator-agent
+
+clean: ## remove what was built here
+	rm -f tbfg
