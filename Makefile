@@ -3,6 +3,7 @@
 PREFIX  ?= /usr/local
 DESTDIR ?=
 GO      ?= go
+SHARE    = $(DESTDIR)$(PREFIX)/share
 
 # The rooms of the program. Their tests need neither root nor a Guix; those of
 # tests/ bring up real ones.
@@ -40,6 +41,10 @@ install: build ## install below DESTDIR/PREFIX, with the compatible names
 	install -D -m 755 tbfg $(DESTDIR)$(PREFIX)/bin/tbfg
 	ln -sf tbfg $(DESTDIR)$(PREFIX)/bin/guix-build-coordinator
 	ln -sf tbfg $(DESTDIR)$(PREFIX)/bin/guix-build-coordinator-agent
+	mkdir -p $(SHARE)/man/man1 $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions
+	./tbfg manual man >$(SHARE)/man/man1/tbfg.1
+	./tbfg manual bash >$(SHARE)/bash-completion/completions/tbfg
+	./tbfg manual zsh >$(SHARE)/zsh/site-functions/_tbfg
 
 clean: ## remove what was built here
 	rm -f tbfg

@@ -19,7 +19,7 @@ const maxDerivation = 32 << 20
 // text of a derivation: from the store of this machine or from a substitute
 // server.
 func fetchDerivation() func(context.Context, []string, storepath.Path) ([]byte, error) {
-	client := substitutes.New()
+	client := new(substitutes.Client)
 	return func(ctx context.Context, urls []string, path storepath.Path) ([]byte, error) {
 		text, err := readLocal(path)
 		if err == nil || !errors.Is(err, fs.ErrNotExist) {

@@ -45,7 +45,7 @@ func newApp(name string) *cli.App {
 		HideHelpCommand:      true,
 		Description: `A coordinator hands out builds, agents have their guix-daemon build them, and
 a log endpoint shows the logs. "tbfg serve --local-agent" is a whole farm.`,
-		Commands:       []*cli.Command{serveCommand(), agentCommand(), buildCommand(), configCommand()},
+		Commands:       []*cli.Command{serveCommand(), agentCommand(), buildCommand(), configCommand(), manualCommand()},
 		ExitErrHandler: func(*cli.Context, error) {}, // main reports
 		OnUsageError:   usageError,
 	}
