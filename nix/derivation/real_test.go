@@ -18,9 +18,7 @@ func TestReal(t *testing.T) {
 	const variable = "TBFG_REAL_DRVS"
 	dir := os.Getenv(variable)
 	if dir == "" {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("CI is to test on real derivations, but %s names no directory of them", variable)
-		}
+		// tests/system runs this test on thousands, and fails if it can't.
 		t.Skipf("%s names no directory of real derivations to test on", variable)
 	}
 	files, err := filepath.Glob(filepath.Join(dir, "*.drv"))

@@ -42,11 +42,8 @@ func realDaemon(t *testing.T) *machine {
 		run:     fmt.Sprintf("%x", time.Now().UnixNano()),
 	}
 	if m.address == "" || m.shell == "" {
-		const missing = "TBFG_TEST_DAEMON and TBFG_TEST_SHELL do not name a guix-daemon and a static bash to test with"
-		if os.Getenv("CI") == "true" {
-			t.Fatal(missing)
-		}
-		t.Skip(missing)
+		// tests/system runs these tests with a daemon, and fails if it can't.
+		t.Skip("TBFG_TEST_DAEMON and TBFG_TEST_SHELL do not name a guix-daemon and a static bash to test with")
 	}
 	if root, ok := strings.CutSuffix(strings.TrimPrefix(m.address, "unix://"), DefaultSocket); ok {
 		m.local, m.root = true, root
