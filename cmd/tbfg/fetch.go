@@ -33,7 +33,7 @@ func fetchDerivation() func(context.Context, []string, storepath.Path) ([]byte, 
 		switch {
 		case errors.As(err, &missing):
 			err = daemon.Errorf(daemon.NotFound, "%v", err)
-		case errors.Is(err, substitutes.ErrUnavailable):
+		case err != nil && ctx.Err() == nil:
 			err = daemon.Errorf(daemon.Unavailable, "%v", err)
 		}
 		return text, err

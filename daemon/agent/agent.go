@@ -124,7 +124,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	}()
 	for {
 		select {
-		case <-a.events: // nobody decides any more
+		case e := <-a.events: // nobody decides any more
+			s.accept(e.builds) // an answer that came too late
+			s.handBack()
 		case <-finished:
 			return err
 		}

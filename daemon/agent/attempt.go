@@ -74,7 +74,8 @@ func (t *attempt) getDerivation(ctx context.Context) (*daemon.SetupFailure, erro
 	}
 	drv, err := readDerivation(t.path)
 	if err != nil {
-		return nil, err
+		t.Log.Warn("cannot read a derivation", "derivation", t.path, "err", err)
+		return &daemon.SetupFailure{Reason: daemon.CouldNotFetch, MissingInputs: []storepath.Path{t.path}}, nil
 	}
 	t.drv = drv
 	if !slices.Contains(t.Systems, drv.System) {

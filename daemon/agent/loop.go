@@ -18,6 +18,7 @@ type state struct {
 	running  atomic.Int64        // builds that occupy a slot
 	fetching bool
 	greeted  bool // the first answer of the coordinator was logged
+	stopping bool // nothing begins any more
 	busy     bool // the load was too high when last looked at
 }
 
@@ -59,7 +60,7 @@ func (s *state) accept(builds []daemon.Allocation) {
 			s.queue = append(s.queue, b)
 		}
 	}
-	if builds == nil || s.greeted && len(s.queue) == before {
+	if builds == nil || s.stopping || s.greeted && len(s.queue) == before {
 		return
 	}
 	s.greeted = true
@@ -140,9 +141,11 @@ func (s *state) reportStatus(ctx context.Context) {
 
 // handBack returns the builds that have not begun.
 func (s *state) handBack() {
+	s.stopping = true
 	for _, b := range s.queue {
 		s.release(b.UUID)
 	}
+	s.queue = nil
 }
 
 // release gives a build back to the coordinator, if that can be done

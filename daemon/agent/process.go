@@ -37,19 +37,27 @@ func (a *Agent) process(b daemon.Allocation) {
 	if err == nil {
 		err = a.deliver(b, out, log)
 	}
-	if err != nil {
+	var refused *wire.StatusError
+	switch {
+	case err == nil:
+	case errors.As(err, &refused):
+		// It is not ours any more, or not wanted.
+		a.Log.Warn("build "+b.UUID+" given up: the coordinator refuses what is reported on it", "err", err)
+	default:
 		a.Log.Info("build "+b.UUID+" given up", "err", err)
 		a.release(b.UUID)
 	}
 }
 
-// persist attempts a build until it has an outcome. What is between us and
-// the daemon, such as its restart, is not the build's fault.
+// persist attempts a build until it has an outcome or the coordinator refuses
+// it. What is between us and the daemon, such as its restart, is not the
+// build's fault.
 func (a *Agent) persist(b daemon.Allocation, log *logFile) (outcome, error) {
 	pause := firstPause
 	for {
 		out, err := a.attempt(a.work, b, log)
-		if err == nil || a.work.Err() != nil {
+		var refused *wire.StatusError
+		if err == nil || a.work.Err() != nil || errors.As(err, &refused) {
 			return out, err
 		}
 		a.Log.Warn("the build "+b.UUID+" was interrupted; building again", "err", err)
