@@ -1,7 +1,7 @@
 // Package substitutes fetches store items from substitute servers: first the
 // narinfo, which says what a server has, then the archive it points to.
 //
-// An agent uses it for derivations and their sources, which it gets from a
+// The coordinator uses it for derivations, which it gets from a
 // server like data.guix.gnu.org; the servers speak the protocol of guix
 // publish. In it an item is named by the hash part of its store path:
 //

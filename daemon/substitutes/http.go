@@ -74,13 +74,13 @@ func (c *Client) get(parent context.Context, u *url.URL, limit int64) (*body, er
 	}
 	ctx, cancel := context.WithCancelCause(parent)
 	b := &body{
+		ctx:    ctx,
 		parent: parent,
 		cancel: cancel,
 		stall:  stall,
 		timer:  time.AfterFunc(stall, func() { cancel(errStalled) }),
 		left:   limit,
 	}
-	b.ctx = ctx
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
 		b.Close()
@@ -104,7 +104,7 @@ func (c *Client) get(parent context.Context, u *url.URL, limit int64) (*body, er
 	}
 	if resp.ContentLength > limit {
 		b.Close()
-		return nil, tooLong(limit)
+		return nil, errTooLong
 	}
 	return b, nil
 }
@@ -144,11 +144,10 @@ type body struct {
 	got    int           // of the next stallBytes
 }
 
-var errStalled = errors.New("the server does not deliver")
-
-func tooLong(limit int64) error {
-	return fmt.Errorf("the server sends more than %d bytes", limit)
-}
+var (
+	errStalled = errors.New("the server does not deliver")
+	errTooLong = errors.New("the server sends more than there can be")
+)
 
 func (b *body) Read(p []byte) (int, error) {
 	if b.err != nil {
@@ -166,8 +165,7 @@ func (b *body) Read(p []byte) (int, error) {
 		b.got, b.waited = 0, 0
 	}
 	if int64(n) > b.left {
-		n, err = int(b.left), errors.New("the server sends more than there can be")
-		b.err = err
+		n, b.err = int(b.left), errTooLong
 	} else if err == io.EOF {
 		b.err = io.EOF
 	} else if err != nil {
