@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 
@@ -54,13 +56,12 @@ type event struct {
 	kind   eventKind
 	build  string
 	builds []daemon.Allocation
-	err    error
 }
 
 type eventKind int
 
 const (
-	fetched eventKind = iota // builds or err
+	fetched eventKind = iota // builds, nil if none could be had
 	built                    // build does not occupy a slot any more
 	done                     // build is out of our hands
 )
@@ -86,8 +87,8 @@ func New(config Config) (*Agent, error) {
 	if err := durable.MkdirAll(config.SpoolDir, 0o700); err != nil {
 		return nil, fmt.Errorf("start agent: make the spool directory: %w", err)
 	}
-	if err := durable.Sweep(config.SpoolDir); err != nil {
-		return nil, fmt.Errorf("start agent: %w", err)
+	if err := clearSpool(config.SpoolDir); err != nil {
+		return nil, fmt.Errorf("start agent: clear the spool directory: %w", err)
 	}
 	return &Agent{
 		Config:  config,
@@ -95,6 +96,17 @@ func New(config Config) (*Agent, error) {
 		uploads: make(chan struct{}, max(1, config.MaxParallelUploads)),
 		events:  make(chan event),
 	}, nil
+}
+
+// clearSpool removes the logs that a killed agent left: it builds again.
+func clearSpool(spool string) error {
+	entries, err := os.ReadDir(spool)
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), logSuffix) {
+			err = errors.Join(err, os.Remove(filepath.Join(spool, e.Name())))
+		}
+	}
+	return err
 }
 
 // Run works until ctx ends, and then until the builds that run have ended or
@@ -114,9 +126,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	go s.reportStatus(ctx)
 	err := s.loop(ctx)
 
+	s.handBack()
 	grace := time.AfterFunc(a.Grace, func() { stopWork(errStopping) })
 	defer grace.Stop()
-	s.handBack()
 	finished := make(chan struct{})
 	go func() {
 		a.builds.Wait()
@@ -124,9 +136,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	}()
 	for {
 		select {
-		case e := <-a.events: // nobody decides any more
-			s.accept(e.builds) // an answer that came too late
-			s.handBack()
+		case <-a.events: // nobody decides any more
 		case <-finished:
 			return err
 		}

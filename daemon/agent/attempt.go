@@ -58,13 +58,10 @@ func refused(err error) (*guixdaemon.Error, bool) {
 // getDerivation has the daemon fetch the derivation, if need be, with the
 // derivations that it refers to, and reads it.
 func (t *attempt) getDerivation(ctx context.Context) (*daemon.SetupFailure, error) {
-	if err := t.substituteFrom(ctx, t.DerivationURLs); err != nil {
-		return nil, err
-	}
 	if err := t.conn.AddTempRoot(ctx, t.path); err != nil {
 		return nil, err
 	}
-	if err := t.conn.EnsurePath(ctx, t.path); err != nil {
+	if err := t.fetchDerivation(ctx); err != nil {
 		e, ok := refused(err)
 		if !ok {
 			return nil, err
@@ -85,6 +82,28 @@ func (t *attempt) getDerivation(ctx context.Context) (*daemon.SetupFailure, erro
 	return nil, nil
 }
 
+// fetchDerivation makes the derivation valid. A connection of the daemon's
+// keeps to the substitute servers that it first used, whatever it is told
+// later, and ours will need those for inputs: so this takes another.
+func (t *attempt) fetchDerivation(ctx context.Context) error {
+	if valid, err := t.conn.IsValidPath(ctx, t.path); valid || err != nil {
+		return err
+	}
+	conn, err := guixdaemon.Dial(ctx, t.Daemon)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if err := substituteFrom(ctx, conn, t.DerivationURLs); err != nil {
+		return err
+	}
+	return conn.EnsurePath(ctx, t.path)
+}
+
+func substituteFrom(ctx context.Context, conn *guixdaemon.Conn, urls []string) error {
+	return conn.SetOptions(ctx, guixdaemon.Options{UseSubstitutes: true, SubstituteURLs: urls})
+}
+
 func readDerivation(path storepath.Path) (*derivation.Derivation, error) {
 	text, err := os.ReadFile(string(path))
 	if err != nil {
@@ -95,10 +114,6 @@ func readDerivation(path storepath.Path) (*derivation.Derivation, error) {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
 	return drv, nil
-}
-
-func (t *attempt) substituteFrom(ctx context.Context, urls []string) error {
-	return t.conn.SetOptions(ctx, guixdaemon.Options{UseSubstitutes: true, SubstituteURLs: urls})
 }
 
 // getInputs has the daemon fetch the inputs that are not there.
@@ -116,7 +131,7 @@ func (t *attempt) getInputs(ctx context.Context) (*daemon.SetupFailure, error) {
 	if err != nil || len(valid) == len(inputs) {
 		return nil, err
 	}
-	if err := t.substituteFrom(ctx, t.InputURLs); err != nil {
+	if err := substituteFrom(ctx, t.conn, t.InputURLs); err != nil {
 		return nil, err
 	}
 	there := make(map[storepath.Path]bool, len(valid))
@@ -236,6 +251,9 @@ func reason(f guixdaemon.Failure, said tail, e *guixdaemon.Error) string {
 	words := strings.TrimSpace(string(said))
 	if words == "" {
 		words = e.Message
+	}
+	if f.Reason == guixdaemon.HashMismatch {
+		words += "\n" + f.Text // only the trace has the hashes
 	}
 	if f.Reason == guixdaemon.BuildTimedOut || e.Status == guixdaemon.StatusTimeout {
 		words = "timeout: " + words

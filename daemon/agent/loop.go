@@ -18,7 +18,6 @@ type state struct {
 	running  atomic.Int64        // builds that occupy a slot
 	fetching bool
 	greeted  bool // the first answer of the coordinator was logged
-	stopping bool // nothing begins any more
 	busy     bool // the load was too high when last looked at
 }
 
@@ -60,7 +59,7 @@ func (s *state) accept(builds []daemon.Allocation) {
 			s.queue = append(s.queue, b)
 		}
 	}
-	if builds == nil || s.stopping || s.greeted && len(s.queue) == before {
+	if builds == nil || s.greeted && len(s.queue) == before {
 		return
 	}
 	s.greeted = true
@@ -104,22 +103,26 @@ func (s *state) fetch(ctx context.Context) {
 		wait = 0 // hear at once what is still allocated from before
 	}
 	s.builds.Go(func() {
-		asked := time.Now()
+		asked, patience := time.Now(), wait
 		var builds []daemon.Allocation
-		// It fails only with ctx or when we are refused, which is logged.
 		err := s.insist(ctx, "fetch builds", func(ctx context.Context) (err error) {
-			builds, err = s.api.FetchBuilds(ctx, s.Systems, s.MaxAllocatedBuilds, wait)
+			builds, err = s.api.FetchBuilds(ctx, s.Systems, s.MaxAllocatedBuilds, patience)
+			// Should the answer be lost, what it gave us is nothing new to
+			// the coordinator, which must not wait for more.
+			patience = 0
 			return err
 		})
-		if err != nil {
-			builds = nil
-		} else if builds == nil {
+		if err == nil && builds == nil {
 			builds = []daemon.Allocation{}
 		}
-		if err != nil || wait > 0 && len(builds) == 0 && time.Since(asked) < wait/2 {
+		refused := err != nil && ctx.Err() == nil
+		if refused {
+			s.Log.Warn("the coordinator refuses to give builds", "err", err)
+		}
+		if refused || wait > 0 && len(builds) == 0 && time.Since(asked) < wait/2 {
 			sleep(ctx, pollPause) // a coordinator that does not wait for us
 		}
-		s.events <- event{kind: fetched, builds: builds, err: err}
+		s.events <- event{kind: fetched, builds: builds}
 	})
 }
 
@@ -139,19 +142,35 @@ func (s *state) reportStatus(ctx context.Context) {
 	}
 }
 
-// handBack returns the builds that have not begun.
+// handBack returns what is allocated to us and has not begun, also what the
+// coordinator gave us in an answer that we did not wait for. The question for
+// no more builds ends the one before, should the coordinator still believe it
+// open: else it might answer that with what we return.
 func (s *state) handBack() {
-	s.stopping = true
-	for _, b := range s.queue {
-		s.release(b.UUID)
+	ctx, cancel := context.WithTimeout(context.Background(), releaseTimeout)
+	defer cancel()
+	allocated, err := s.api.FetchBuilds(ctx, s.Systems, 0, 0)
+	if err != nil {
+		s.Log.Info("builds that have not begun stay allocated to this agent", "err", err)
+		return
 	}
-	s.queue = nil
+	for _, b := range s.queue {
+		delete(s.held, b.UUID)
+	}
+	for _, b := range allocated {
+		if !s.held[b.UUID] {
+			s.release(b.UUID)
+		}
+	}
 }
+
+// releaseTimeout bounds each thing that an agent which stops has to say.
+const releaseTimeout = 5 * time.Second
 
 // release gives a build back to the coordinator, if that can be done
 // quickly; otherwise it stays ours and is resumed at the next start.
 func (a *Agent) release(build string) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), releaseTimeout)
 	defer cancel()
 	if err := a.api.ReleaseBuild(ctx, build); err != nil {
 		a.Log.Info("build "+build+" stays allocated to this agent", "err", err)

@@ -24,13 +24,7 @@ type outcome struct {
 // process sees one build through: it builds until there is an outcome and
 // delivers that.
 func (a *Agent) process(b daemon.Allocation) {
-	log, err := newLogFile(filepath.Join(a.SpoolDir, b.UUID+".log.gz"))
-	if err != nil {
-		a.Log.Error("cannot keep the log of a build", "build", b.UUID, "err", err)
-		a.events <- event{kind: built}
-		a.release(b.UUID)
-		return
-	}
+	log := &logFile{name: filepath.Join(a.SpoolDir, b.UUID+logSuffix)}
 	defer log.remove()
 	out, err := a.persist(b, log)
 	a.events <- event{kind: built}
@@ -51,21 +45,20 @@ func (a *Agent) process(b daemon.Allocation) {
 
 // persist attempts a build until it has an outcome or the coordinator refuses
 // it. What is between us and the daemon, such as its restart, is not the
-// build's fault.
+// build's fault, and neither is a full disk.
 func (a *Agent) persist(b daemon.Allocation, log *logFile) (outcome, error) {
-	pause := firstPause
-	for {
-		out, err := a.attempt(a.work, b, log)
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		var out outcome
+		err := log.begin()
+		if err == nil {
+			out, err = a.attempt(a.work, b, log)
+		}
 		var refused *wire.StatusError
 		if err == nil || a.work.Err() != nil || errors.As(err, &refused) {
 			return out, err
 		}
 		a.Log.Warn("the build "+b.UUID+" was interrupted; building again", "err", err)
 		sleep(a.work, pause)
-		pause = min(2*pause, lastPause)
-		if err := log.restart(); err != nil {
-			return out, err
-		}
 	}
 }
 
@@ -119,28 +112,34 @@ func (a *Agent) report(what string, do func(context.Context) error) error {
 
 // logFile is the log of a build, compressed as it comes.
 type logFile struct {
-	f *os.File
-	z *gzip.Writer
+	name string
+	f    *os.File // nil until begin succeeds
+	z    *gzip.Writer
 }
 
-func newLogFile(name string) (*logFile, error) {
-	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return nil, err
+const logSuffix = ".log.gz"
+
+// begin makes the file or, if it is there, forgets what was written.
+func (l *logFile) begin() error {
+	if l.f == nil {
+		f, err := os.OpenFile(l.name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+		if err != nil {
+			return fmt.Errorf("write log: %w", err)
+		}
+		l.f, l.z = f, gzip.NewWriter(f)
+		return nil
 	}
-	return &logFile{f, gzip.NewWriter(f)}, nil
+	if _, err := l.f.Seek(0, io.SeekStart); err != nil {
+		return fmt.Errorf("write log: %w", err)
+	}
+	l.z.Reset(l.f)
+	if err := l.f.Truncate(0); err != nil {
+		return fmt.Errorf("write log: %w", err)
+	}
+	return nil
 }
 
 func (l *logFile) Write(p []byte) (int, error) { return l.z.Write(p) }
-
-// restart forgets what was written.
-func (l *logFile) restart() error {
-	if _, err := l.f.Seek(0, io.SeekStart); err != nil {
-		return err
-	}
-	l.z.Reset(l.f)
-	return l.f.Truncate(0)
-}
 
 func (l *logFile) finish() error {
 	if err := l.z.Close(); err != nil {
@@ -156,13 +155,15 @@ func (l *logFile) open() (*os.File, int64, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	f, err := os.Open(l.f.Name())
+	f, err := os.Open(l.name)
 	return f, info.Size(), err
 }
 
 func (l *logFile) remove() {
-	l.f.Close()
-	os.Remove(l.f.Name())
+	if l.f != nil {
+		l.f.Close()
+		os.Remove(l.name)
+	}
 }
 
 // now is the time of a result.

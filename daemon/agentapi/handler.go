@@ -101,7 +101,8 @@ func (h *handler) fetch(w http.ResponseWriter, r *http.Request, agent string) (a
 	if err := wire.Read(w, r, &req); err != nil {
 		return nil, err
 	}
-	f := coordinator.Fetch{Systems: req.Systems, Target: 1, Wait: time.Duration(req.Wait * float64(time.Second))}
+	f := coordinator.Fetch{Systems: req.Systems, Target: 1}
+	f.Wait = time.Duration(min(max(0, req.Wait), 3600) * float64(time.Second)) // more has no room in a Duration
 	switch {
 	case req.Target != nil:
 		f.Target = *req.Target

@@ -14,12 +14,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-
 	"path/filepath"
 
 	"codeberg.org/tbfg/tbfg/daemon"
 	"codeberg.org/tbfg/tbfg/daemon/durable"
 
+	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/gzip"
 )
 
@@ -65,9 +65,9 @@ func (s *Store) Save(uuid, format string, body io.Reader) error {
 	limited := &limitReader{r: body, left: s.limit}
 	switch format {
 	case "gzip":
-		err = checkGzip(io.TeeReader(limited, f), s.limit)
+		err = badData(format, checkGzip(io.TeeReader(limited, f), s.limit))
 	case "bzip2":
-		err = s.recompress(f, bzip2.NewReader(limited))
+		err = badData(format, s.recompress(f, bzip2.NewReader(limited)))
 	case "none":
 		err = s.recompress(f, limited)
 	default:
@@ -92,23 +92,24 @@ func checkGzip(r io.Reader, limit int64) error {
 	if err == nil {
 		_, err = io.Copy(io.Discard, buffered) // the tee must have seen it all
 	}
-	return badData("gzip", err)
+	return err
 }
 
 func (s *Store) recompress(w io.Writer, r io.Reader) error {
 	z := gzip.NewWriter(w)
 	if _, err := io.Copy(z, &limitReader{r: r, left: s.limit}); err != nil {
-		return badData("compressed", err)
+		return err
 	}
 	return z.Close()
 }
 
 // badData blames the sender for data that cannot be decompressed.
-func badData(kind string, err error) error {
-	var broken bzip2.StructuralError
-	if errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) || errors.As(err, &broken) ||
-		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		return daemon.Errorf(daemon.Invalid, "the log is not %s data: %v", kind, err)
+func badData(format string, err error) error {
+	var block flate.CorruptInputError
+	var stream bzip2.StructuralError
+	if errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) || errors.As(err, &block) ||
+		errors.As(err, &stream) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		return daemon.Errorf(daemon.Invalid, "the log is not %s data: %v", format, err)
 	}
 	return err
 }

@@ -61,7 +61,11 @@ func (h *handler) submit(w http.ResponseWriter, r *http.Request) (any, error) {
 }
 
 func (h *handler) builds(_ http.ResponseWriter, r *http.Request) (any, error) {
-	filter, err := parseFilter(r.URL.Query())
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, daemon.Errorf(daemon.Invalid, "the query makes no sense: %v", err)
+	}
+	filter, err := parseFilter(query)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +94,9 @@ func parseFilter(query url.Values) (f coordinator.Filter, err error) {
 		case "system":
 			f.System = value
 		case "tag":
-			f.Tag.Key, f.Tag.Value, _ = strings.Cut(value, ":")
+			if f.Tag.Key, f.Tag.Value, _ = strings.Cut(value, ":"); f.Tag.Key == "" {
+				err = daemon.Errorf(daemon.Invalid, "tag must be KEY or KEY:VALUE, not %.80q", value)
+			}
 		case "limit":
 			if f.Limit, err = strconv.Atoi(value); err != nil || f.Limit < 1 {
 				err = daemon.Errorf(daemon.Invalid, "limit must be a positive number, not %.80q", value)

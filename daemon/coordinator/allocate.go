@@ -89,7 +89,7 @@ func (c *Coordinator) anyReady(systems []string) bool {
 }
 
 // allocate gives an agent the builds that it may have now.
-func (c *Coordinator) allocate(ctx context.Context, agent string, f Fetch) (given int, err error) {
+func (c *Coordinator) allocate(ctx context.Context, agent string, f Fetch) (int, error) {
 	select {
 	case <-c.quiet:
 		return 0, nil
@@ -98,8 +98,8 @@ func (c *Coordinator) allocate(ctx context.Context, agent string, f Fetch) (give
 	if f.Target == 0 || !c.anyReady(f.Systems) {
 		return 0, nil
 	}
-	err = c.change(ctx, func(ch *change) error {
-		given = 0
+	given := 0
+	err := c.change(ctx, func(ch *change) error {
 		a, found, err := ch.Agent(ch.ctx, agent)
 		if err != nil || !found || !a.Active {
 			return err
@@ -128,10 +128,13 @@ func (c *Coordinator) allocate(ctx context.Context, agent string, f Fetch) (give
 		given = len(ids)
 		return nil
 	})
-	if given > 0 && err == nil {
+	if err != nil {
+		return 0, err
+	}
+	if given > 0 {
 		c.Log.Debug("builds allocated", "agent", agent, "builds", given)
 	}
-	return given, err
+	return given, nil
 }
 
 // recordSystems keeps what an agent asks for, if it asks for something new.

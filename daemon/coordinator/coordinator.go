@@ -42,6 +42,8 @@ type Coordinator struct {
 	stop     chan struct{} // closed by Close
 	stopped  chan struct{} // closed by the writer when it has ended
 	fetches  singleflight.Group
+	life     context.Context // of fetches; ends with Close
+	end      context.CancelFunc
 
 	mu       sync.RWMutex // guards what follows; held for microseconds
 	sched    *scheduler.Scheduler
@@ -62,11 +64,12 @@ func Open(ctx context.Context, config Config) (*Coordinator, error) {
 		news:     make(chan struct{}),
 		statuses: make(map[string]daemon.AgentStatus),
 	}
-	sched, err := load(ctx, c.Store.Queries)
+	sched, err := c.load(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("start coordinator: %w", err)
 	}
 	c.sched = sched
+	c.life, c.end = context.WithCancel(context.Background())
 	go c.write()
 	return c, nil
 }
@@ -77,21 +80,23 @@ func (c *Coordinator) Quiesce() { close(c.quiet) }
 
 // Close ends the coordinator. Requests that come later are refused.
 func (c *Coordinator) Close() {
+	c.end()
 	close(c.stop)
 	<-c.stopped
 }
 
 // load builds the scheduler's state from the database.
-func load(ctx context.Context, q datastore.Queries) (*scheduler.Scheduler, error) {
+func (c *Coordinator) load(ctx context.Context) (*scheduler.Scheduler, error) {
 	sched := scheduler.New()
-	err := q.Queue(ctx, func(b datastore.QueuedBuild) error {
-		in, err := schedulerBuild(ctx, q, b)
+	err := c.Store.Queue(ctx, func(b datastore.QueuedBuild) error {
+		in, err := schedulerBuild(ctx, c.Store.Queries, b)
 		if err != nil {
 			return err
 		}
 		sched.Add(in)
 		return nil
 	})
+	sched.Advance(c.Now())
 	return sched, err
 }
 

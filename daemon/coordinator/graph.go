@@ -31,7 +31,7 @@ type node struct {
 func (c *Coordinator) loadGraph(ctx context.Context, urls []string, root storepath.Path) ([]node, error) {
 	var mu sync.Mutex // guards seen
 	seen := make(map[storepath.Path]*derivation.Derivation)
-	visit := func(path storepath.Path) (*derivation.Derivation, error) {
+	visit := func(ctx context.Context, path storepath.Path) (*derivation.Derivation, error) {
 		mu.Lock()
 		_, known := seen[path]
 		full := len(seen) >= maxGraph
@@ -64,11 +64,11 @@ func (c *Coordinator) loadGraph(ctx context.Context, urls []string, root storepa
 	level := []storepath.Path{root}
 	for len(level) > 0 {
 		found := make([]*derivation.Derivation, len(level))
-		group, _ := errgroup.WithContext(ctx)
+		group, ctx := errgroup.WithContext(ctx)
 		group.SetLimit(graphFetches)
 		for i, path := range level {
 			group.Go(func() (err error) {
-				found[i], err = visit(path)
+				found[i], err = visit(ctx, path)
 				return err
 			})
 		}
@@ -122,10 +122,10 @@ func inOrder(graph map[storepath.Path]*derivation.Derivation, root storepath.Pat
 }
 
 // loadDerivation gets one derivation; those who want the same at the same
-// time share the effort.
+// time share the effort, which therefore does not end with ctx.
 func (c *Coordinator) loadDerivation(ctx context.Context, urls []string, path storepath.Path) (*derivation.Derivation, error) {
 	result := c.fetches.DoChan(string(path)+"\x00"+fmt.Sprint(urls), func() (any, error) {
-		text, err := c.Fetch(context.WithoutCancel(ctx), urls, path)
+		text, err := c.Fetch(c.life, urls, path)
 		if err != nil {
 			return nil, err
 		}

@@ -18,7 +18,7 @@ func (c *Coordinator) Build(ctx context.Context, uuid string) (daemon.BuildDetai
 		return daemon.BuildDetail{}, err
 	}
 	if !found {
-		return daemon.BuildDetail{}, daemon.Errorf(daemon.NotFound, "there is no build %s", uuid)
+		return daemon.BuildDetail{}, noBuild(uuid)
 	}
 	detail, err := c.Store.Detail(ctx, row)
 	if err != nil {
@@ -68,6 +68,11 @@ func (c *Coordinator) Builds(ctx context.Context, f Filter) ([]daemon.Build, err
 	if f.After != "" {
 		if err := CheckUUID(f.After); err != nil {
 			return nil, err
+		}
+		if _, found, err := c.Store.Build(ctx, f.After); err != nil {
+			return nil, err
+		} else if !found {
+			return nil, noBuild(f.After)
 		}
 	}
 	rows, err := c.Store.Builds(ctx, f)

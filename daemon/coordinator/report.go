@@ -9,6 +9,10 @@ import (
 	"codeberg.org/tbfg/tbfg/daemon/datastore"
 )
 
+// maxHashSize bounds an output's hash, in bytes. Those of SHA-256 have 59,
+// with their prefix.
+const maxHashSize = 200
+
 // held is the build that an agent reports on. It must hold it, or have
 // finished it, since a report may arrive twice.
 func held(ctx context.Context, q datastore.Queries, agent, uuid string) (datastore.BuildRow, error) {
@@ -20,7 +24,7 @@ func held(ctx context.Context, q datastore.Queries, agent, uuid string) (datasto
 	case err != nil:
 		return b, err
 	case !found:
-		return b, daemon.Errorf(daemon.NotFound, "there is no build %s", uuid)
+		return b, noBuild(uuid)
 	case b.Agent != agent:
 		return b, daemon.Errorf(daemon.Denied, "the build %s is not allocated to the agent %s", uuid, agent)
 	}
@@ -47,6 +51,10 @@ func (c *Coordinator) ReportStart(ctx context.Context, agent, uuid string) error
 	return err
 }
 
+func noBuild(uuid string) error {
+	return daemon.Errorf(daemon.NotFound, "there is no build %s", uuid)
+}
+
 func processed(b datastore.BuildRow) error {
 	return daemon.Errorf(daemon.Processed, "the build %s is %s already", b.UUID, b.State)
 }
@@ -54,7 +62,7 @@ func processed(b datastore.BuildRow) error {
 // ReportResult records how a build ended. The first result counts; the same
 // one again is taken as a repetition.
 func (c *Coordinator) ReportResult(ctx context.Context, agent, uuid string, r daemon.Result) error {
-	if err := r.Check(); err != nil {
+	if err := checkResult(&r); err != nil {
 		return err
 	}
 	if now := c.Now(); r.Ended.IsZero() || r.Ended.After(now.Add(time.Hour)) {
@@ -86,6 +94,24 @@ func (c *Coordinator) ReportResult(ctx context.Context, agent, uuid string, r da
 	return err
 }
 
+// checkResult bounds what an agent says of a result. A failure has no outputs.
+func checkResult(r *daemon.Result) error {
+	if !r.Success {
+		r.Outputs = nil
+	}
+	names := make(map[string]bool, len(r.Outputs))
+	for _, o := range r.Outputs {
+		if names[o.Name] {
+			return daemon.Errorf(daemon.Invalid, "result: the output %.80q is there twice", o.Name)
+		}
+		names[o.Name] = true
+		if o.Hash == "" || len(o.Hash) > maxHashSize {
+			return daemon.Errorf(daemon.Invalid, "result: the hash of output %.80q must have 1 to %d bytes", o.Name, maxHashSize)
+		}
+	}
+	return r.Check()
+}
+
 // ReportSetupFailure records that an agent could not begin a build, which
 // goes back to the queue for a while.
 func (c *Coordinator) ReportSetupFailure(ctx context.Context, agent, uuid string, f daemon.SetupFailure) error {
@@ -106,7 +132,7 @@ func (c *Coordinator) ReportSetupFailure(ctx context.Context, agent, uuid string
 		if err != nil {
 			return err
 		}
-		until = f.Time.Add(min(c.MaxSetupRetry, c.SetupRetry<<min(before, 20)))
+		until = f.Time.Add(c.setupPause(before))
 		ch.then = append(ch.then, func() {
 			c.sched.Release(b.ID, until)
 			c.announce()
@@ -118,6 +144,19 @@ func (c *Coordinator) ReportSetupFailure(ctx context.Context, agent, uuid string
 			"missing", len(f.MissingInputs), "again", until.UTC().Format(time.DateTime))
 	}
 	return err
+}
+
+// setupPause is how long a build waits after a setup failure that was
+// preceded by some number of others.
+func (c *Coordinator) setupPause(before int) time.Duration {
+	pause := c.SetupRetry
+	for range before {
+		if pause > c.MaxSetupRetry/2 {
+			return c.MaxSetupRetry
+		}
+		pause *= 2
+	}
+	return min(pause, c.MaxSetupRetry)
 }
 
 // ReleaseBuild puts a build that an agent gives back into the queue.

@@ -3,6 +3,7 @@ package coordinator
 import (
 	"context"
 	"strings"
+	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon"
 	"codeberg.org/tbfg/tbfg/daemon/datastore"
@@ -23,6 +24,9 @@ func (c *Coordinator) Submit(ctx context.Context, s daemon.Submission) (daemon.S
 	if err := checkSubmission(&s); err != nil {
 		return daemon.Submitted{}, err
 	}
+	if !s.NotBefore.After(c.Now()) {
+		s.NotBefore = time.Time{} // its time has come
+	}
 	urls := s.SubstituteURLs
 	if len(urls) == 0 {
 		urls = c.SubstituteURLs
@@ -33,7 +37,6 @@ func (c *Coordinator) Submit(ctx context.Context, s daemon.Submission) (daemon.S
 	}
 	var done daemon.Submitted
 	err = c.change(ctx, func(ch *change) error {
-		done = daemon.Submitted{}
 		for _, n := range graph {
 			if _, err := ch.InsertDerivation(ch.ctx, n.path, n.drv); err != nil {
 				return err
@@ -54,10 +57,13 @@ func (c *Coordinator) Submit(ctx context.Context, s daemon.Submission) (daemon.S
 		done.UUID = s.UUID
 		return c.insertBuild(ch, s, id)
 	})
-	if err == nil && done.UUID != "" {
+	if err != nil {
+		return daemon.Submitted{}, err
+	}
+	if done.UUID != "" {
 		c.Log.Info("build "+done.UUID+" submitted", "derivation", s.Derivation, "priority", s.Priority, "inputs", done.Inputs)
 	}
-	return done, err
+	return done, nil
 }
 
 // whyNot tells why a submission leads to no build, if so.

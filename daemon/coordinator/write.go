@@ -38,7 +38,8 @@ var errClosed = daemon.Errorf(daemon.Unavailable, "the coordinator is stopping")
 
 // change asks the writer to run do in a transaction and waits until that is
 // committed. Whatever do changes takes effect whole or not at all. If ctx
-// ends first the change may still be done.
+// ends first the change may still be done, or be under way: after an error the
+// caller must not touch what do writes to.
 func (c *Coordinator) change(ctx context.Context, do func(*change) error) error {
 	r := &request{ctx: ctx, do: do, err: make(chan error, 1)}
 	select {
@@ -117,6 +118,7 @@ func (c *Coordinator) commit(batch []*request) {
 		c.stale = true
 		c.mu.Unlock()
 		c.Log.Error("cannot commit; nothing was acknowledged", "changes", len(batch), "err", err)
+		_ = c.refresh() // if the disk does not tell now, the next request asks again
 	}
 	for i, r := range batch {
 		switch {
@@ -136,7 +138,7 @@ func (c *Coordinator) refresh() error {
 	if !c.stale { // only the writer sets it
 		return nil
 	}
-	sched, err := load(context.Background(), c.Store.Queries)
+	sched, err := c.load(context.Background())
 	if err != nil {
 		return errors.Join(daemon.Errorf(daemon.Unavailable, "the coordinator cannot read its database"), err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 )
@@ -16,6 +17,33 @@ var migrations embed.FS
 // has the same default name under the compatible command's paths.
 const applicationID = 0x74626667
 
+// recognise refuses a file that is not ours to write: another program's
+// database, or one that a newer tbfg has migrated. It is left as it is, which
+// is why this does not use the connection that writes: that one would turn
+// the file to a write-ahead log before it is asked anything.
+func recognise(ctx context.Context, file string) error {
+	db, err := sql.Open("sqlite3", dsn(file, "_busy_timeout=5000"))
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	var version, id, tables int
+	err = db.QueryRowContext(ctx, `SELECT v.user_version, a.application_id, (SELECT count(*) FROM sqlite_schema)
+		FROM pragma_user_version v, pragma_application_id a`).Scan(&version, &id, &tables)
+	known, globErr := fs.Glob(migrations, "migrations/*.sql")
+	switch {
+	case err != nil || globErr != nil:
+		return fmt.Errorf("read its header: %w", errors.Join(err, globErr))
+	case id != applicationID && (id != 0 || version != 0 || tables > 0):
+		return fmt.Errorf("this is another program's database, perhaps the Guix Build Coordinator's: " +
+			"move it away or choose another database file")
+	case version > len(known):
+		return fmt.Errorf("it was migrated by a newer tbfg (schema %d, this program knows %d): run that one, "+
+			"or restore a backup", version, len(known))
+	}
+	return nil
+}
+
 // migrate applies the migrations that the database has not seen, each in a
 // transaction of its own. PRAGMA user_version counts them.
 func migrate(ctx context.Context, db *sql.DB) error {
@@ -23,19 +51,9 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	if err != nil {
 		return err
 	}
-	var version, id, tables int
-	err = db.QueryRowContext(ctx, `SELECT v.user_version, a.application_id, (SELECT count(*) FROM sqlite_schema)
-		FROM pragma_user_version v, pragma_application_id a`).Scan(&version, &id, &tables)
-	if err != nil {
+	var version int
+	if err := db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
 		return fmt.Errorf("read its header: %w", err)
-	}
-	if tables > 0 && id != applicationID {
-		return fmt.Errorf("this is another program's database, perhaps the Guix Build Coordinator's: " +
-			"move it away or choose another database file")
-	}
-	if version > len(names) {
-		return fmt.Errorf("it was migrated by a newer tbfg (schema %d, this program knows %d): run that one, "+
-			"or restore a backup", version, len(names))
 	}
 	for i := version; i < len(names); i++ {
 		text, err := migrations.ReadFile(names[i])

@@ -35,6 +35,9 @@ func Open(ctx context.Context, file string) (*Store, error) {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	f.Close()
+	if err := recognise(ctx, file); err != nil {
+		return nil, fmt.Errorf("open database %s: %w", file, err)
+	}
 	// Pragmas stand in the DSN because a statement would reach only one
 	// connection of a pool. This driver takes WAL as a wish for
 	// synchronous=NORMAL unless told otherwise, which could lose

@@ -3,7 +3,9 @@
 //
 // It is pure: builds and what happens to them go in, allocations come out.
 // It keeps no files and no clock, and everything in it can be rebuilt from
-// the database. It is not safe for concurrent use; the coordinator guards it.
+// the database. The coordinator guards it: what changes it must run alone;
+// what only asks (State, BlockedBy, WaitsFor, NextDue, Ready, Len) may run at
+// the same time as others that do.
 //
 // A build waits for outputs, not for builds: an output that a derivation
 // needs is there when a build of the farm made it, or when no build of the

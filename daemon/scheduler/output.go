@@ -6,8 +6,9 @@ import "slices"
 type output struct {
 	id      int64
 	built   bool     // a build of the farm made it
-	failed  int64    // the last failed build of it, unless it was built
+	failed  int64    // the newest failed build of it, unless it was built
 	makers  []*build // unfinished
+	hopeful int      // makers that are not blocked
 	waiters []*build // some of them may be gone
 	live    int      // waiters that are not gone
 }
@@ -15,6 +16,10 @@ type output struct {
 // there tells whether a build that needs the output may start: it was built,
 // or no build of the farm has to do with it.
 func (o *output) there() bool { return o.built || len(o.makers) == 0 && o.failed == 0 }
+
+// hopeless tells whether no build that the farm knows will make the output:
+// it failed, or its builds need such outputs themselves.
+func (o *output) hopeless() bool { return !o.there() && o.hopeful == 0 }
 
 func (s *Scheduler) output(id int64) *output {
 	o := s.outputs[id]
@@ -25,25 +30,47 @@ func (s *Scheduler) output(id int64) *output {
 	return o
 }
 
-// change does something to an output; if it thereby comes or goes, what
-// waits for it moves.
+// change does something to an output; if it thereby comes or goes, or hope
+// for it does, what waits for it moves.
 func (s *Scheduler) change(o *output, do func()) {
-	was := o.there()
+	there, hopeless := o.there(), o.hopeless()
 	do()
-	is := o.there()
-	if was == is {
+	missing := count(there) - count(o.there())
+	blocked := count(o.hopeless()) - count(hopeless)
+	if missing == 0 && blocked == 0 {
 		return
-	}
-	step := 1
-	if is {
-		step = -1
 	}
 	for _, b := range o.waiters {
 		if !b.gone {
-			b.missing += step
-			s.place(b)
+			s.count(b, missing, blocked)
 		}
 	}
+}
+
+// count adds to what a build misses and is blocked by. When it thereby gets
+// blocked or free, so may the builds above it, and so on: one failure costs as
+// much as there is above it, once.
+func (s *Scheduler) count(b *build, missing, blocked int) {
+	was := b.blocked > 0
+	b.missing += missing
+	b.blocked += blocked
+	if missing != 0 {
+		s.place(b)
+	}
+	is := b.blocked > 0
+	if was == is {
+		return
+	}
+	for _, o := range b.makes {
+		s.change(o, func() { o.hopeful += count(was) - count(is) })
+	}
+}
+
+func count(is bool) int {
+	if is {
+		return 1
+	}
+	return 0
 }
 
 // forget drops an output that no unfinished build has to do with.
@@ -68,6 +95,12 @@ func (o *output) dropWaiter() {
 	}
 }
 
+func (o *output) addMaker(b *build) {
+	o.makers = append(o.makers, b)
+	o.hopeful += count(b.blocked == 0)
+}
+
 func (o *output) dropMaker(b *build) {
 	o.makers = slices.DeleteFunc(o.makers, func(m *build) bool { return m == b })
+	o.hopeful -= count(b.blocked == 0)
 }

@@ -1,6 +1,8 @@
 package scheduler
 
 import (
+	"slices"
+	"sync"
 	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon"
@@ -22,7 +24,7 @@ type Build struct {
 type Need struct {
 	Output int64
 	Built  bool
-	Failed int64 // the last failed build of it; zero if there is none or if it was built
+	Failed int64 // the newest failed build of it; zero if there is none or if it was built
 }
 
 // A Scheduler knows all unfinished builds.
@@ -31,6 +33,9 @@ type Scheduler struct {
 	outputs map[int64]*output
 	ready   map[string]*queue // by system: may start now
 	due     *queue            // have their inputs, but not before a time
+
+	mu       sync.Mutex         // guards blockers among those who only ask
+	blockers map[*build][]int64 // what BlockedBy found out; nil after a change
 }
 
 // New is a scheduler that knows no builds.
@@ -49,6 +54,7 @@ type build struct {
 	needs   []*output
 	makes   []*output
 	missing int    // needs that are not there
+	blocked int    // needs that are hopeless, see [output.hopeless]
 	queue   *queue // the queue that it stands in, or nil
 	at      int    // its index there
 	gone    bool   // finished or canceled
@@ -59,27 +65,25 @@ func (s *Scheduler) Add(in Build) {
 	if s.builds[in.ID] != nil {
 		return
 	}
+	s.blockers = nil
 	b := &build{Build: in}
 	b.Build.Makes, b.Build.Needs = nil, nil // kept as pointers
 	s.builds[in.ID] = b
-	own := make(map[int64]bool, len(in.Makes))
-	for _, id := range in.Makes {
-		own[id] = true
-		o := s.output(id)
-		b.makes = append(b.makes, o)
-		s.change(o, func() { o.makers = append(o.makers, b) })
-	}
 	for _, need := range in.Needs {
-		if own[need.Output] {
+		if slices.Contains(in.Makes, need.Output) {
 			continue // two fixed-output derivations with the same output
 		}
 		o := s.output(need.Output)
 		s.change(o, func() { o.built, o.failed = need.Built, need.Failed })
 		b.needs = append(b.needs, o)
 		o.addWaiter(b)
-		if !o.there() {
-			b.missing++
-		}
+		b.missing += count(!o.there())
+		b.blocked += count(o.hopeless())
+	}
+	for _, id := range in.Makes {
+		o := s.output(id)
+		b.makes = append(b.makes, o)
+		s.change(o, func() { o.addMaker(b) })
 	}
 	s.place(b)
 }
@@ -159,7 +163,7 @@ func (s *Scheduler) Finish(id int64, success bool) {
 		if success {
 			o.built, o.failed = true, 0
 		} else if !o.built {
-			o.failed = id
+			o.failed = max(o.failed, id) // as the database has it
 		}
 	})
 }
@@ -172,6 +176,7 @@ func (s *Scheduler) remove(id int64, outcome func(*output)) {
 	if b == nil {
 		return
 	}
+	s.blockers = nil
 	delete(s.builds, id)
 	b.gone = true
 	s.place(b)
@@ -197,7 +202,7 @@ func (s *Scheduler) State(id int64) (state daemon.State, known bool) {
 		return "", false
 	case b.Agent != "":
 		return daemon.Allocated, true
-	case b.missing > 0 && len(s.BlockedBy(id)) > 0:
+	case b.blocked > 0:
 		return daemon.Blocked, true
 	case b.missing > 0:
 		return daemon.Waiting, true

@@ -59,7 +59,7 @@ type Allocation struct {
 	Derivation storepath.Path `json:"derivation_name"`
 	Priority   int64          `json:"priority"`
 	Derived    int64          `json:"derived_priority"`
-	Submit     bool           `json:"submit_outputs"`
+	Submit     *bool          `json:"submit_outputs,omitempty"` // left out, it means true
 	Canceled   bool           `json:"canceled"`
 }
 
@@ -67,7 +67,7 @@ type Allocation struct {
 func Allocations(all []daemon.Allocation) []Allocation {
 	out := make([]Allocation, len(all))
 	for i, a := range all {
-		out[i] = Allocation{UUID: a.UUID, Derivation: a.Derivation, Priority: a.Priority, Derived: a.Priority, Submit: a.KeepOutput}
+		out[i] = Allocation{UUID: a.UUID, Derivation: a.Derivation, Priority: a.Priority, Derived: a.Priority, Submit: &a.KeepOutput}
 	}
 	return out
 }
@@ -80,7 +80,8 @@ func (r *FetchReply) Domain() ([]daemon.Allocation, error) {
 		if err != nil {
 			return nil, err
 		}
-		out[i] = daemon.Allocation{UUID: b.UUID, Derivation: drv, Priority: b.Priority, KeepOutput: b.Submit}
+		out[i] = daemon.Allocation{UUID: b.UUID, Derivation: drv, Priority: b.Priority,
+			KeepOutput: b.Submit == nil || *b.Submit}
 	}
 	return out, nil
 }

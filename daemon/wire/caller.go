@@ -46,7 +46,7 @@ func (e *StatusError) Error() string {
 	case e.Code != "":
 		return e.Code
 	}
-	return fmt.Sprintf("the answer was HTTP %d %s", e.Status, http.StatusText(e.Status))
+	return strings.TrimSpace(fmt.Sprintf("the answer was HTTP %d %s", e.Status, http.StatusText(e.Status)))
 }
 
 // JSON sends in, unless it is nil, and decodes the answer into out, unless it
@@ -78,7 +78,9 @@ func (c *Caller) Do(ctx context.Context, method, path, contentType string, body 
 	if body != nil {
 		req.Header.Set("Content-Type", contentType)
 		if sized, ok := body.(Sized); ok {
-			req.ContentLength = sized.Size
+			if req.ContentLength = sized.Size; sized.Size == 0 {
+				req.Body = http.NoBody // zero alone would mean an unknown size
+			}
 		}
 	}
 	if c.Auth != nil {

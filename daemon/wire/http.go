@@ -4,9 +4,13 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
+	"net/url"
 	"path"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon"
@@ -56,7 +60,7 @@ var statuses = map[daemon.Code]int{
 // Fail answers with an error. What has no code is the operator's to read.
 func Fail(w http.ResponseWriter, r *http.Request, err error) {
 	var e *daemon.Error
-	if !errors.As(err, &e) {
+	if !errors.As(err, &e) || statuses[e.Code] == 0 {
 		if r.Context().Err() == nil { // else the caller is gone
 			slog.Error("cannot serve a request", "method", r.Method, "path", r.URL.Path, "err", err)
 		}
@@ -116,8 +120,24 @@ func (p *patient) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// secretHeaders are not written into a log.
-var secretHeaders = []string{"Authorization", "Cookie", "Proxy-Authorization"}
+// secret tells whether a header or a query parameter of this name may hold
+// one, which is not written into a log.
+func secret(name string) bool {
+	name = strings.ToLower(name)
+	return slices.ContainsFunc([]string{"auth", "cookie", "key", "pass", "secret", "signature", "token"},
+		func(word string) bool { return strings.Contains(name, word) })
+}
+
+// visible is a request's path and query without secrets.
+func visible(u *url.URL) string {
+	query := u.Query()
+	for name := range query {
+		if secret(name) {
+			query[name] = []string{"redacted"}
+		}
+	}
+	return (&url.URL{Path: u.Path, RawPath: u.RawPath, RawQuery: query.Encode()}).RequestURI()
+}
 
 // Handler serves the routes of mux. Two things are done here for all of
 // them: paths that the mux would answer with a redirect are unknown, since
@@ -131,10 +151,8 @@ func Handler(mux *http.ServeMux) http.Handler {
 			return
 		}
 		headers := r.Header.Clone()
-		for _, name := range secretHeaders {
-			headers.Del(name)
-		}
-		slog.Warn("unknown request", "method", r.Method, "path", r.URL.RequestURI(), "from", r.RemoteAddr, "headers", headers)
+		maps.DeleteFunc(headers, func(name string, _ []string) bool { return secret(name) })
+		slog.Warn("unknown request", "method", r.Method, "path", visible(r.URL), "from", r.RemoteAddr, "headers", headers)
 		Reply(w, http.StatusNotFound, ErrorBody{Error: "no such route",
 			Message: r.Method + " " + r.URL.Path + " is not known here"})
 	})

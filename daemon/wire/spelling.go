@@ -11,8 +11,8 @@ import (
 )
 
 // spellings lists, by the name in our struct tags, what else a field of an
-// outgoing object is called. Every name with an underscore goes out with
-// hyphens as well without being listed here.
+// outgoing object is called. Every name with an underscore, here or in a
+// struct tag, goes out with hyphens as well without being listed.
 var spellings = map[string][]string{
 	"uuid": {"id", "build_id"},
 
@@ -20,10 +20,11 @@ var spellings = map[string][]string{
 }
 
 // accepted lists what a field of an incoming object may be called besides
-// our name for it; underscores and hyphens count as the same.
+// our name for it; underscores and hyphens count as the same. No field of ours
+// can have one of these names.
 var accepted = map[string][]string{
 	"substitute_urls":                  {"derivation_substitute_urls"},
-	"uuid":                             {"build_id"},
+	"uuid":                             {"id", "build_id"},
 	"skip_updating_derived_priorities": {"skip_updating_other_build_derived_priorities"},
 }
 
@@ -56,13 +57,13 @@ func spellOut(v any) any {
 		all := make(map[string]any, 2*len(v))
 		for name, value := range v {
 			value = spellOut(value)
-			all[name] = value
-			if hyphenated(name) {
-				all[strings.ReplaceAll(name, "_", "-")] = value
-			}
-			for _, other := range spellings[name] {
-				if _, taken := v[other]; !taken {
-					all[other] = value
+			for _, other := range append([]string{name}, spellings[name]...) {
+				if _, taken := v[other]; taken && other != name {
+					continue
+				}
+				all[other] = value
+				if hyphenated(other) {
+					all[strings.ReplaceAll(other, "_", "-")] = value
 				}
 			}
 		}
@@ -71,7 +72,7 @@ func spellOut(v any) any {
 	return v
 }
 
-// canonical maps an incoming spelling to ours.
+// canonical maps an accepted spelling to ours.
 var canonical = func() map[string]string {
 	m := make(map[string]string)
 	for name, others := range accepted {
@@ -82,9 +83,23 @@ var canonical = func() map[string]string {
 	return m
 }()
 
+// ourName is our name for an incoming field, and how far from it the
+// spelling is.
+func ourName(name string) (ours string, distance int) {
+	plain := strings.ReplaceAll(name, "-", "_")
+	switch ours, ok := canonical[plain]; {
+	case ok:
+		return ours, 2
+	case plain != name:
+		return plain, 1
+	}
+	return name, 0
+}
+
 // Unmarshal decodes one JSON object, reading fields under every spelling and
 // ignoring those it does not know. Where two spellings of a field are there,
-// ours wins.
+// the one nearest to ours wins. Keys that are data, such as UUIDs, would lose
+// their hyphens: no message that comes in has any.
 func Unmarshal(data []byte, v any) error {
 	tree, err := decode(bytes.NewReader(data))
 	if err != nil {
@@ -108,18 +123,16 @@ func spellOurs(v any) any {
 		}
 	case map[string]any:
 		ours := make(map[string]any, len(v))
+		distances := make(map[string]int, len(v))
 		for _, name := range slices.Sorted(maps.Keys(v)) {
-			value := v[name]
-			if value == nil {
+			if v[name] == nil {
 				continue // null says nothing
 			}
-			value = spellOurs(value)
-			plain := strings.ReplaceAll(name, "-", "_")
-			for _, target := range []string{plain, canonical[plain]} {
-				if _, exact := v[target]; target != "" && (!exact || target == name) {
-					ours[target] = value
-				}
+			target, distance := ourName(name)
+			if _, there := ours[target]; there && distances[target] <= distance {
+				continue
 			}
+			ours[target], distances[target] = spellOurs(v[name]), distance
 		}
 		return ours
 	}

@@ -10,4 +10,6 @@ WITH RECURSIVE graph (id) AS (
     JOIN derivation_inputs i ON i.derivation_id = g.id
     JOIN derivation_outputs o ON o.id = i.derivation_output_id
 )
-SELECT g.id, d.name FROM graph g JOIN derivations d ON d.id = g.id ORDER BY g.id
+-- CROSS JOIN is a JOIN in the order written: SQLite would look through all
+-- derivations for those that are in the graph.
+SELECT g.id, d.name FROM graph g CROSS JOIN derivations d ON d.id = g.id ORDER BY g.id

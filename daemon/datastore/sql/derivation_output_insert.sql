@@ -1,2 +1,2 @@
 INSERT INTO derivation_outputs (derivation_id, name, output_id)
-SELECT ?1, ?2, id FROM outputs WHERE output = ?3
+VALUES (?1, ?2, (SELECT id FROM outputs WHERE output = ?3))

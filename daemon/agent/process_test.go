@@ -1,0 +1,248 @@
+package agent
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"codeberg.org/tbfg/tbfg/daemon"
+	"codeberg.org/tbfg/tbfg/daemon/wire"
+	"codeberg.org/tbfg/tbfg/nix/guixdaemon"
+	"codeberg.org/tbfg/tbfg/nix/storepath"
+)
+
+// gunzip is the text of compressed data, which must be whole.
+func gunzip(t *testing.T, data []byte) string {
+	t.Helper()
+	z, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func writeLog(t *testing.T, l *logFile, text string) {
+	t.Helper()
+	if err := l.begin(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(l, text); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestALogIsThatOfTheLastAttempt(t *testing.T) {
+	l := &logFile{name: filepath.Join(t.TempDir(), "x"+logSuffix)}
+	writeLog(t, l, strings.Repeat("a first and longer attempt\n", 100_000))
+	writeLog(t, l, "the second attempt\n")
+	if err := l.finish(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // as often as it takes to send it
+		f, size, err := l.open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := io.ReadAll(f)
+		f.Close()
+		if err != nil || int64(len(data)) != size {
+			t.Errorf("got %d bytes, %v, want %d", len(data), err, size)
+		}
+		if got := gunzip(t, data); got != "the second attempt\n" {
+			t.Errorf("got %q, want the second attempt", got)
+		}
+	}
+	l.remove()
+	if _, err := os.Stat(l.name); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("it is still there: %v", err)
+	}
+}
+
+func TestALogThatWasNeverMadeIsNotRemoved(t *testing.T) {
+	l := &logFile{name: filepath.Join(t.TempDir(), "no such directory", "x"+logSuffix)}
+	if err := l.begin(); err == nil {
+		t.Error("a log was made in a directory that is not there")
+	}
+	l.remove()
+}
+
+func TestTheSpoolIsClearedAtTheStart(t *testing.T) {
+	f := newFake(t)
+	spool := t.TempDir()
+	old, other := filepath.Join(spool, build(1)+logSuffix), filepath.Join(spool, "README")
+	for _, file := range []string{old, other} {
+		if err := os.WriteFile(file, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.newAgent(io.Discard, func(c *Config) { c.SpoolDir = spool })
+	if _, err := os.Stat(old); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the log of a killed agent is still there: %v", err)
+	}
+	if _, err := os.Stat(other); err != nil {
+		t.Errorf("what is no log: %v", err)
+	}
+}
+
+func TestDeliverSendsTheLogAndThenTheResult(t *testing.T) {
+	const out = storepath.Path("/gnu/store/zfkm1xzp9frcgw4gvbhqsqm30acvq0b1-hello")
+	success := daemon.Result{Success: true, Ended: time.Date(2025, 8, 13, 0, 0, 0, 0, time.UTC), Outputs: []daemon.Output{
+		{Name: "out", Path: out, Hash: "sha256:x", Size: 120, References: []storepath.Path{out}}}}
+	logPath, resultPath := "PUT /build/"+build(1)+"/log/gzip", "PUT /build/"+build(1)
+	refusal := func(status int, code string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) { refuse(w, status, code) }
+	}
+	twice := func(first http.HandlerFunc) func() http.HandlerFunc {
+		return func() http.HandlerFunc {
+			n := 0
+			return func(w http.ResponseWriter, r *http.Request) {
+				if n++; n == 1 {
+					first(w, r)
+				}
+			}
+		}
+	}
+	always := func(h http.HandlerFunc) func() http.HandlerFunc { return func() http.HandlerFunc { return h } }
+	for _, test := range []struct {
+		name    string
+		log     func() http.HandlerFunc // how the coordinator answers; nil for well
+		result  func() http.HandlerFunc
+		reports []string
+		status  int // of the refusal that deliver returns; zero for none
+	}{
+		{"when all is well", nil, nil, []string{logPath, resultPath}, 0},
+		{"when the log is lost once", twice(lose), nil, []string{logPath, logPath, resultPath}, 0},
+		{"when the coordinator is away once", nil, twice(refusal(503, "stopping")), []string{logPath, resultPath, resultPath}, 0},
+		{"when the log is refused", always(refusal(413, "too large")), nil, []string{logPath, resultPath}, 0},
+		{"when the result is there already", nil, always(refusal(400, wire.AlreadyProcessed)), []string{logPath, resultPath}, 0},
+		{"when the build is not ours any more", nil, always(refusal(403, wire.AccessDenied)), []string{logPath, resultPath}, 403},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := newFake(t)
+			for path, handler := range map[string]func() http.HandlerFunc{logPath: test.log, resultPath: test.result} {
+				if handler != nil {
+					f.answer[path] = handler()
+				}
+			}
+			a := f.newAgent(t.Output(), nil)
+			a.work = t.Context()
+			l := &logFile{name: filepath.Join(a.SpoolDir, build(1)+logSuffix)}
+			defer l.remove()
+			writeLog(t, l, "hello from the builder\n")
+			err := a.deliver(daemon.Allocation{UUID: build(1)}, outcome{result: success}, l)
+			var status *wire.StatusError
+			switch {
+			case test.status == 0 && err != nil:
+				t.Errorf("got %v, want success", err)
+			case test.status != 0 && (!errors.As(err, &status) || status.Status != test.status):
+				t.Errorf("got %v, want a refusal with status %d", err, test.status)
+			}
+			if !slices.Equal(f.reports, test.reports) {
+				t.Errorf("got the reports %q, want %q", f.reports, test.reports)
+			}
+			if got := gunzip(t, []byte(f.bodies[logPath])); got != "hello from the builder\n" {
+				t.Errorf("got the log %q", got)
+			}
+			var result wire.Result
+			if err := json.Unmarshal([]byte(f.bodies[resultPath]), &result); err != nil {
+				t.Fatal(err)
+			}
+			if result.Result != wire.Success || len(result.Outputs) != 1 || result.Outputs[0].Size != 120 || !result.Ended.Equal(success.Ended) {
+				t.Errorf("got the result %+v", result)
+			}
+		})
+	}
+}
+
+func TestASetupFailureIsDeliveredWithoutALog(t *testing.T) {
+	f := newFake(t)
+	a := f.newAgent(t.Output(), nil)
+	a.work = t.Context()
+	missing := []storepath.Path{"/gnu/store/zfkm1xzp9frcgw4gvbhqsqm30acvq0b1-hello"}
+	err := a.deliver(daemon.Allocation{UUID: build(1)},
+		outcome{setup: &daemon.SetupFailure{Reason: daemon.MissingInputs, MissingInputs: missing}}, &logFile{})
+	path := "POST /build/" + build(1) + "/report-setup-failure"
+	if err != nil || !slices.Equal(f.reports, []string{path}) {
+		t.Fatalf("got %v, %q, want one report", err, f.reports)
+	}
+	var got wire.SetupFailure
+	if err := json.Unmarshal([]byte(f.bodies[path]), &got); err != nil || got.Reason != "missing_inputs" ||
+		!slices.Equal(got.MissingInputs, []string{string(missing[0])}) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+func TestABuildIsTriedUntilTheWorkEnds(t *testing.T) {
+	f := newFake(t)
+	var log record
+	a := f.newAgent(&log, nil) // there is no guix-daemon
+	ctx, cancel := context.WithCancelCause(t.Context())
+	a.work = ctx
+	ended := make(chan error, 1)
+	l := &logFile{name: filepath.Join(a.SpoolDir, build(1)+logSuffix)}
+	defer l.remove()
+	go func() {
+		_, err := a.persist(daemon.Allocation{UUID: build(1), Derivation: "/gnu/store/zfkm1xzp9frcgw4gvbhqsqm30acvq0b1-hello.drv"}, l)
+		ended <- err
+	}()
+	f.wait("a second attempt", func() bool {
+		log.mu.Lock()
+		defer log.mu.Unlock()
+		return strings.Count(log.buf.String(), "no guix-daemon listens") == 2
+	})
+	cancel(errStopping)
+	if err := <-ended; !errors.Is(err, errStopping) {
+		t.Errorf("got %v, want %v", err, errStopping)
+	}
+}
+
+func TestReasonsAreTheDaemonsWords(t *testing.T) {
+	other := &guixdaemon.Error{Message: "build of `/gnu/store/x.drv' failed", Status: 100}
+	for _, test := range []struct {
+		name    string
+		failure guixdaemon.Failure
+		said    string
+		err     *guixdaemon.Error
+		want    string
+	}{
+		{"what it said", guixdaemon.Failure{Reason: guixdaemon.BuildFailed}, "builder for x failed with exit code 3\n", other,
+			"builder for x failed with exit code 3"},
+		{"the error when it said nothing", guixdaemon.Failure{}, " \n", other, other.Message},
+		{"a timeout in the trace", guixdaemon.Failure{Reason: guixdaemon.BuildTimedOut}, "timed out\n", other, "timeout: timed out"},
+		{"a timeout in the error", guixdaemon.Failure{}, "", &guixdaemon.Error{Message: "too slow", Status: guixdaemon.StatusTimeout},
+			"timeout: too slow"},
+		{"hashes, which only the trace has", guixdaemon.Failure{Reason: guixdaemon.HashMismatch, Text: "expected sha256 hash a, got b"},
+			"hash mismatch for x\n", other, "hash mismatch for x\nexpected sha256 hash a, got b"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := reason(test.failure, tail(test.said), test.err); got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestATailIsTheEnd(t *testing.T) {
+	var long tail
+	for range 500 {
+		long.add([]byte("0123456789"))
+	}
+	long.add([]byte("the end"))
+	if len(long) != maxTail || !strings.HasSuffix(string(long), "9the end") {
+		t.Errorf("got %d bytes, ending in %q", len(long), long[len(long)-20:])
+	}
+}

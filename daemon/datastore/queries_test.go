@@ -1,0 +1,105 @@
+package datastore
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// texts are the files in sql/, by name.
+func texts(t *testing.T) map[string]string {
+	t.Helper()
+	files, err := filepath.Glob("sql/*.sql")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("got %v, %v, want the queries", files, err)
+	}
+	texts := make(map[string]string)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[strings.TrimSuffix(filepath.Base(file), ".sql")] = string(text)
+	}
+	return texts
+}
+
+func TestEveryQueryIsUsed(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var source strings.Builder
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		source.Write(text)
+	}
+	for name := range texts(t) {
+		if !strings.Contains(source.String(), `"`+name+`"`) {
+			t.Errorf("no method uses sql/%s.sql", name)
+		}
+	}
+}
+
+// mayScan are the queries that look at a whole table, and why.
+var mayScan = map[string]string{
+	"agents":            "SCAN agents",                           // there are few
+	"build_counts":      "SCAN b",                                // counts them all
+	"unfinished_builds": "SCAN b USING INDEX builds_unprocessed", // has only what is asked for
+}
+
+var parameter = regexp.MustCompile(`\?[0-9]+`)
+
+// A farm has millions of builds and tens of millions of inputs: a query that
+// looks at a whole table for one of them is a mistake.
+func TestNoQueryScansATable(t *testing.T) {
+	s := fresh(t)
+	for name, text := range texts(t) {
+		var numbers []string
+		for _, p := range parameter.FindAllString(text, -1) {
+			if !slices.Contains(numbers, p) {
+				numbers = append(numbers, p)
+			}
+		}
+		plan := explain(t, s, text, len(numbers))
+		for _, step := range plan {
+			scan := strings.HasPrefix(step, "SCAN ") && !strings.HasPrefix(step, "SCAN CONSTANT ROW") &&
+				!strings.Contains(step, "VIRTUAL TABLE") && step != "SCAN g" // what a recursion has found so far
+			if scan && mayScan[name] != step {
+				t.Errorf("%s: %s; the plan is:\n%s", name, step, strings.Join(plan, "\n"))
+			}
+		}
+	}
+}
+
+func explain(t *testing.T, s *Store, text string, parameters int) []string {
+	t.Helper()
+	rows, err := s.writer.QueryContext(context.Background(), "EXPLAIN QUERY PLAN "+text, make([]any, parameters)...)
+	if err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	defer rows.Close()
+	var plan []string
+	for rows.Next() {
+		var id, parent, unused int
+		var detail string
+		if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
+			t.Fatal(err)
+		}
+		plan = append(plan, detail)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return plan
+}

@@ -1,0 +1,194 @@
+//go:debug default=go1.25
+
+package wire
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"codeberg.org/tbfg/tbfg/daemon"
+	"codeberg.org/tbfg/tbfg/nix/storepath"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "rewrite the files in testdata")
+
+var noon = time.Date(2025, 8, 13, 12, 0, 0, 0, time.UTC)
+
+const (
+	hello = "/gnu/store/0c6rdhv1q5jy7fsxdygjcxh3ihrjd7ix-hello-2.12"
+	glibc = "/gnu/store/1c6rdhv1q5jy7fsxdygjcxh3ihrjd7ix-glibc-2.41"
+	bedok = "e092df28-3418-4f94-b7f0-a214b03291ee"
+	build = "7bdd2249-1214-431a-aa61-de4d907f1b32"
+)
+
+// Builds and agents with everything that they can have.
+var (
+	fullBuild = daemon.Build{UUID: build, Derivation: hello + ".drv", System: "x86_64-linux", State: daemon.Failed, Priority: -3,
+		Created: noon, Ended: noon.Add(time.Hour), NotBefore: noon.Add(time.Minute), Agent: bedok,
+		Tags: []daemon.Tag{{Key: "branch_name", Value: "science-team"}}, BlockedBy: []string{"blocking"}}
+	fullAllocation = daemon.Allocation{UUID: build, Derivation: hello + ".drv", Priority: 7, KeepOutput: true}
+	fullAgent      = daemon.Agent{ID: bedok, Name: "bedok", Description: "TBFG agent", Active: true,
+		Tags: []daemon.Tag{{Key: "place", Value: "cupboard"}}, Systems: []string{"i686-linux", "x86_64-linux"},
+		Allocated: []daemon.Allocation{fullAllocation},
+		Status:    &daemon.AgentStatus{Status: "running", Load1Min: 3.75, Processors: 4, Time: noon}}
+	fullDetail = daemon.BuildDetail{Build: fullBuild,
+		Outputs:       []daemon.Output{{Name: "out", Path: hello, Hash: "sha256:0sg9f5", Size: 226_560, References: []storepath.Path{glibc, hello}}},
+		Starts:        []daemon.Start{{Agent: bedok, Time: noon}},
+		SetupFailures: []daemon.SetupFailure{{Agent: bedok, Reason: daemon.MissingInputs, MissingInputs: []storepath.Path{glibc}, Time: noon}},
+		FailureReason: "the builder failed", WaitsFor: []string{"awaited"}}
+	fullSubmission = daemon.Submission{Derivation: hello + ".drv", SubstituteURLs: []string{"https://data.guix.gnu.org"}, Priority: 5,
+		UUID: build, Tags: []daemon.Tag{{Key: "branch", Value: "master"}}, NotBefore: noon,
+		SkipIfDerivationHasBuild: true, SkipIfOutputsHaveBuild: true, WithInputs: true}
+	fullResult = daemon.Result{Success: true, Ended: noon, Outputs: fullDetail.Outputs}
+)
+
+func pointer[T any](v T) *T { return &v }
+
+// requests go out as our clients send them, in our spelling: the other side
+// is our coordinator, or one that is thought to spell as we do.
+var requests = map[string]any{
+	"status-report":    StatusReport{Status: "running", LoadAverage: &LoadAverage{3.75}, Load1Min: pointer(3.75), Processors: 4, InitialStatus: true},
+	"fetch-builds":     FetchRequest{Systems: []string{"x86_64-linux"}, Target: pointer(4), Count: pointer(2), Wait: 30},
+	"setup-failure":    NewSetupFailure(fullDetail.SetupFailures[0]),
+	"result":           NewResult(fullResult),
+	"result-failed":    NewResult(daemon.Result{Ended: noon, Reason: "the builder failed"}),
+	"submission":       NewSubmission(fullSubmission),
+	"submission-plain": NewSubmission(daemon.Submission{Derivation: hello + ".drv"}),
+	"new-agent":        NewAgentRequest{ID: bedok, Name: "bedok", Description: "TBFG agent"},
+	"change-agent":     AgentChange{Name: pointer("bedok"), Description: pointer(""), Active: pointer(false), Tags: &[]Tag{{"a", "b"}}},
+}
+
+// replies go out in every spelling.
+var replies = map[string]any{
+	"fetch-builds-reply":   FetchReply{Allocations([]daemon.Allocation{fullAllocation, {UUID: build, Derivation: hello + ".drv"}})},
+	"fetch-builds-nothing": FetchReply{Allocations(nil)},
+	"agents":               AgentList{[]Agent{NewAgent(fullAgent), NewAgent(daemon.Agent{ID: bedok})}},
+	"new-agent-reply":      NewAgentReply{bedok},
+	"new-password-reply":   NewPasswordReply{"IUwGrsEklfu0kVf_QquCOdzfa6-P52qPlcwBd5YB"},
+	"passwords":            PasswordList{[]Time{{noon}, {noon.Add(time.Hour)}}},
+	"submitted":            SubmissionReply{Submitted: build, Inputs: 12},
+	"not-submitted":        SubmissionReply{NotSubmitted: daemon.OutputHasBuild},
+	"builds":               BuildList{[]Build{NewBuild(fullBuild), NewBuild(daemon.Build{UUID: build, State: daemon.Ready})}},
+	"build":                NewBuildDetail(fullDetail),
+	"build-plain":          NewBuildDetail(daemon.BuildDetail{Build: daemon.Build{UUID: build, State: daemon.Succeeded}}),
+	"error":                ErrorBody{AlreadyProcessed, "the build is failed already"},
+}
+
+// The bytes that others read: review reads the differences.
+func TestGoldens(t *testing.T) {
+	golden := make(map[string]bool)
+	for _, kind := range []struct {
+		dir      string
+		messages map[string]any
+		encode   func(any) ([]byte, error)
+	}{{"requests", requests, json.Marshal}, {"replies", replies, Marshal}} {
+		for name, message := range kind.messages {
+			file := filepath.Join("testdata", kind.dir, name+".json")
+			golden[file] = true
+			t.Run(kind.dir+"/"+name, func(t *testing.T) {
+				plain, err := kind.encode(message)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var got bytes.Buffer
+				if err := json.Indent(&got, plain, "", "  "); err != nil {
+					t.Fatal(err)
+				}
+				got.WriteByte('\n')
+				if *update {
+					if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+						t.Fatal(err)
+					}
+					if err := os.WriteFile(file, got.Bytes(), 0o644); err != nil {
+						t.Fatal(err)
+					}
+				}
+				want, err := os.ReadFile(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(string(want), got.String()); diff != "" {
+					t.Fatalf("%s (-want +got):\n%s", file, diff)
+				}
+			})
+		}
+	}
+	files, err := filepath.Glob("testdata/*/*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if !golden[file] {
+			t.Errorf("%s is no message's", file)
+		}
+	}
+}
+
+// A message that is not in a golden would change unseen.
+func TestEveryMessageIsInAGolden(t *testing.T) {
+	seen := make(map[string]bool)
+	for _, messages := range []map[string]any{requests, replies} {
+		for _, message := range messages {
+			collect(reflect.TypeOf(message), seen)
+		}
+	}
+	for _, name := range messageTypes(t) {
+		if !seen[name] {
+			t.Errorf("the type %s is in no golden", name)
+		}
+	}
+}
+
+// Fields whose name is an accepted spelling of another would never be filled.
+func TestNoFieldIsNamedLikeAnotherOnesSpelling(t *testing.T) {
+	for _, messages := range []map[string]any{requests, replies} {
+		for message := range messages {
+			for name := range fields(reflect.TypeOf(messages[message])) {
+				if ours, distance := ourName(name); distance != 0 {
+					t.Errorf("%s: the field %s is read as %s", message, name, ours)
+				}
+			}
+		}
+	}
+}
+
+// collect notes the names of a type and of those of its fields.
+func collect(t reflect.Type, seen map[string]bool) {
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice:
+		collect(t.Elem(), seen)
+	case reflect.Struct:
+		seen[t.Name()] = true
+		for field := range t.NumField() {
+			collect(t.Field(field).Type, seen)
+		}
+	}
+}
+
+// fields are the names that a type and what is in it have in JSON.
+func fields(t reflect.Type) map[string]bool {
+	names := make(map[string]bool)
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice:
+		return fields(t.Elem())
+	case reflect.Struct:
+		for i := range t.NumField() {
+			if name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ","); name != "" {
+				names[name] = true
+			}
+			for name := range fields(t.Field(i).Type) {
+				names[name] = true
+			}
+		}
+	}
+	return names
+}
