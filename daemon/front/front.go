@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"path"
 	"strconv"
 	"strings"
 
@@ -52,7 +53,13 @@ func Handler(logs *buildlog.Store, find func(ctx context.Context, uuid string) (
 			http.Error(w, "The log could not be read; the coordinator's log says why.", http.StatusInternalServerError)
 		}
 	})
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != path.Clean(r.URL.Path) {
+			http.NotFound(w, r) // the mux would redirect, which the APIs never do either
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 // absent says why a build has no log.
@@ -75,38 +82,52 @@ func serve(w http.ResponseWriter, r *http.Request, f *os.File) error {
 	if err != nil {
 		return err
 	}
-	header := w.Header()
-	header.Set("Content-Type", "text/plain; charset=UTF-8")
-	header.Set("Vary", "Accept-Encoding")
 	// A log is written once, under a name of its own: time and size tell
 	// two versions apart.
 	tag := fmt.Sprintf("%x-%x", info.ModTime().UnixNano(), info.Size())
+	header := w.Header()
 	if acceptsGzip(r.Header.Values("Accept-Encoding")) {
+		header.Set("Content-Type", contentType)
 		header.Set("Content-Encoding", "gzip")
+		header.Set("Vary", "Accept-Encoding")
 		header.Set("Etag", `"`+tag+`-gzip"`)
+		if r.Header.Get("If-Match") == "" && r.Header.Get("If-Unmodified-Since") == "" {
+			// ServeContent leaves the length out beside an encoding, and
+			// does not take it back when such a condition fails.
+			header.Set("Content-Length", strconv.FormatInt(info.Size(), 10))
+		}
 		http.ServeContent(w, r, "", info.ModTime(), f)
-		return nil
-	}
-	header.Set("Etag", `"`+tag+`"`)
-	header.Set("Last-Modified", info.ModTime().UTC().Format(http.TimeFormat))
-	if match := r.Header.Get("If-None-Match"); match != "" && strings.Contains(match, header.Get("Etag")) {
-		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
 	text, err := gzip.NewReader(f)
 	if err != nil {
 		return err
 	}
+	header.Set("Content-Type", contentType)
+	header.Set("Vary", "Accept-Encoding")
+	header.Set("Etag", `"`+tag+`"`)
+	header.Set("Last-Modified", info.ModTime().UTC().Format(http.TimeFormat))
+	if match := r.Header.Get("If-None-Match"); match == "*" || strings.Contains(match, header.Get("Etag")) {
+		header.Del("Content-Type")
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
 	if r.Method == http.MethodHead {
 		return nil
 	}
 	if _, err := io.Copy(w, text); err != nil {
+		if r.Context().Err() == nil { // else the reader is gone
+			slog.Error("cannot read a log to its end", "file", f.Name(), "err", err)
+		}
 		// Too late for another status: cut the connection, so that the
 		// reader does not take a part for the whole.
 		panic(http.ErrAbortHandler)
 	}
 	return nil
 }
+
+// contentType is that of the post's nginx.
+const contentType = "text/plain; charset=UTF-8"
 
 // acceptsGzip reads Accept-Encoding headers: gzip must be named, or "*", and
 // its weight must not be zero.
@@ -119,7 +140,7 @@ func acceptsGzip(headers []string) bool {
 			continue
 		}
 		weight := 1.0
-		if q, ok := strings.CutPrefix(strings.ReplaceAll(parameters, " ", ""), "q="); ok {
+		if q, ok := strings.CutPrefix(strings.ToLower(strings.ReplaceAll(parameters, " ", "")), "q="); ok {
 			weight, _ = strconv.ParseFloat(q, 64)
 		}
 		if coding != "*" {

@@ -1,5 +1,3 @@
-//go:debug default=go1.25
-
 package wire
 
 import (

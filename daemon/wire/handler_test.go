@@ -1,3 +1,5 @@
+//go:debug default=go1.25
+
 package wire
 
 import (
