@@ -122,7 +122,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	if err := a.introduce(ctx); err != nil {
 		return err
 	}
-	s := &state{Agent: a, held: make(map[string]bool)}
+	s := newState(a)
 	go s.reportStatus(ctx)
 	err := s.loop(ctx)
 

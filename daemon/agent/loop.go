@@ -16,9 +16,15 @@ type state struct {
 	held     map[string]bool     // builds from their allocation until they are out of our hands
 	queue    []daemon.Allocation // held, not begun
 	running  atomic.Int64        // builds that occupy a slot
-	fetching bool
-	greeted  bool // the first answer of the coordinator was logged
-	busy     bool // the load was too high when last looked at
+	fetching bool                // a question for builds is open
+	past     map[string]bool     // builds that went out of our hands meanwhile
+	unsure   bool                // whether what was past is ours once more
+	greeted  bool                // the first answer of the coordinator was logged
+	busy     bool                // the load was too high when last looked at
+}
+
+func newState(a *Agent) *state {
+	return &state{Agent: a, held: make(map[string]bool), past: make(map[string]bool)}
 }
 
 // loop fetches and begins builds until ctx ends.
@@ -47,14 +53,20 @@ func (s *state) handle(e event) {
 		s.running.Add(-1)
 	case done:
 		delete(s.held, e.build)
+		s.past[e.build] = true
 	}
 }
 
-// accept queues the builds that are new among those allocated to us.
+// accept queues the builds that are new among those allocated to us. An
+// answer may be older than a result that we delivered since the question: to
+// build that once more would begin with deleting what others need by now.
 func (s *state) accept(builds []daemon.Allocation) {
 	running, before := s.running.Load(), len(s.queue)
 	for _, b := range builds {
-		if !s.held[b.UUID] {
+		switch {
+		case s.past[b.UUID]:
+			s.unsure = true
+		case !s.held[b.UUID]:
 			s.held[b.UUID] = true
 			s.queue = append(s.queue, b)
 		}
@@ -99,9 +111,11 @@ func (s *state) fetch(ctx context.Context) {
 	}
 	s.fetching = true
 	wait := fetchWait
-	if !s.greeted {
-		wait = 0 // hear at once what is still allocated from before
+	if !s.greeted || s.unsure {
+		wait = 0 // hear at once what is allocated to us
 	}
+	s.unsure = false
+	clear(s.past)
 	s.builds.Go(func() {
 		asked, patience := time.Now(), wait
 		var builds []daemon.Allocation

@@ -2,12 +2,14 @@ package agent
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"codeberg.org/tbfg/tbfg/daemon"
 	"codeberg.org/tbfg/tbfg/daemon/wire"
 )
 
@@ -72,6 +74,54 @@ func TestAnAgentDoesNotWaitForWhatALostAnswerGaveIt(t *testing.T) {
 		if got := f.fetches[i].Wait; got != want.Seconds() {
 			t.Errorf("question %d: got a wait of %v s, want %v", i+1, got, want)
 		}
+	}
+}
+
+func TestAnAnswerOlderThanAResultDoesNotBringTheBuildBack(t *testing.T) {
+	f := newFake(t)
+	a := f.newAgent(t.Output(), nil)
+	s := newState(a)
+	s.greeted = true
+	answer := func(builds ...int) {
+		list := []daemon.Allocation{}
+		for _, n := range builds {
+			list = append(list, daemon.Allocation{UUID: build(n)})
+		}
+		s.handle(event{kind: fetched, builds: list})
+	}
+	queue := func() (list []string) {
+		for _, b := range s.queue {
+			list = append(list, b.UUID)
+		}
+		return list
+	}
+	// ask opens a question. What the fake answers is dropped.
+	f.answer[fetchPath] = func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, `{"builds":[{"uuid":"`+build(9)+`","derivation_name":"/gnu/store/zfkm1xzp9frcgw4gvbhqsqm30acvq0b1-x.drv"}]}`)
+	}
+	ask := func() {
+		s.fetch(t.Context())
+		go func() { <-a.events }()
+		a.builds.Wait()
+	}
+
+	ask()
+	answer(1)
+	s.queue = nil // it has begun
+	ask()
+	s.handle(event{kind: done, build: build(1)})
+	answer(1, 2)
+	if got, want := queue(), []string{build(2)}; !slices.Equal(got, want) {
+		t.Errorf("got the queue %q, want %q: the other is over", got, want)
+	}
+	// Whether it was given to us anew is asked at once.
+	ask()
+	if got := f.fetches[len(f.fetches)-1].Wait; got != 0 {
+		t.Errorf("got a wait of %v s, want none", got)
+	}
+	answer(1, 2)
+	if got, want := queue(), []string{build(2), build(1)}; !slices.Equal(got, want) {
+		t.Errorf("got the queue %q, want %q: it is ours again", got, want)
 	}
 }
 
