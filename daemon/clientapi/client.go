@@ -2,6 +2,7 @@ package clientapi
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -37,14 +38,18 @@ func (c *Client) Build(ctx context.Context, uuid string) (wire.BuildDetail, erro
 // until it has had limit of them; zero stands for no limit.
 func (c *Client) Builds(ctx context.Context, query url.Values, limit int, f func(wire.Build) error) error {
 	const page = 1000
+	params := maps.Clone(query)
+	if params == nil {
+		params = url.Values{}
+	}
 	for seen := 0; limit == 0 || seen < limit; {
 		n := page
 		if limit > 0 {
 			n = min(n, limit-seen)
 		}
-		query.Set("limit", strconv.Itoa(n))
+		params.Set("limit", strconv.Itoa(n))
 		var list wire.BuildList
-		if err := c.caller.JSON(ctx, http.MethodGet, "/builds?"+query.Encode(), nil, &list); err != nil {
+		if err := c.caller.JSON(ctx, http.MethodGet, "/builds?"+params.Encode(), nil, &list); err != nil {
 			return err
 		}
 		for _, b := range list.Builds {
@@ -55,7 +60,7 @@ func (c *Client) Builds(ctx context.Context, query url.Values, limit int, f func
 		if seen += len(list.Builds); len(list.Builds) < n {
 			return nil
 		}
-		query.Set("after_id", list.Builds[len(list.Builds)-1].UUID)
+		params.Set("after_id", list.Builds[len(list.Builds)-1].UUID)
 	}
 	return nil
 }

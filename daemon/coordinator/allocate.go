@@ -32,6 +32,7 @@ func (c *Coordinator) FetchBuilds(ctx context.Context, agent string, f Fetch) ([
 	if err := c.recordSystems(ctx, agent, f.Systems); err != nil {
 		return nil, err
 	}
+	question := c.ask(agent)
 	var timeout <-chan time.Time
 	if f.Wait > 0 {
 		timer := time.NewTimer(min(f.Wait, maxWait))
@@ -40,7 +41,7 @@ func (c *Coordinator) FetchBuilds(ctx context.Context, agent string, f Fetch) ([
 	}
 	for {
 		news := c.newsChannel()
-		given, err := c.allocate(ctx, agent, f)
+		given, err := c.allocate(ctx, agent, question, f)
 		if err != nil {
 			return nil, err
 		}
@@ -57,6 +58,15 @@ func (c *Coordinator) FetchBuilds(ctx context.Context, agent string, f Fetch) ([
 			return nil, context.Cause(ctx)
 		}
 	}
+}
+
+// ask numbers an agent's questions. Only the newest gets builds: a question
+// that waits may be of a connection which broke without our knowing.
+func (c *Coordinator) ask(agent string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.questions[agent]++
+	return c.questions[agent]
 }
 
 func (f *Fetch) check() error {
@@ -89,7 +99,7 @@ func (c *Coordinator) anyReady(systems []string) bool {
 }
 
 // allocate gives an agent the builds that it may have now.
-func (c *Coordinator) allocate(ctx context.Context, agent string, f Fetch) (int, error) {
+func (c *Coordinator) allocate(ctx context.Context, agent string, question int, f Fetch) (int, error) {
 	select {
 	case <-c.quiet:
 		return 0, nil
@@ -113,6 +123,10 @@ func (c *Coordinator) allocate(ctx context.Context, agent string, f Fetch) (int,
 			return nil
 		}
 		c.mu.Lock()
+		if c.questions[agent] != question {
+			c.mu.Unlock()
+			return nil // it has asked again since: nobody hears this answer
+		}
 		ids := c.sched.Allocate(agent, f.Systems, n)
 		c.mu.Unlock()
 		ch.undo = append(ch.undo, func() {

@@ -45,24 +45,26 @@ type Coordinator struct {
 	life     context.Context // of fetches; ends with Close
 	end      context.CancelFunc
 
-	mu       sync.RWMutex // guards what follows; held for microseconds
-	sched    *scheduler.Scheduler
-	stale    bool          // sched may contradict the database: rebuild it
-	news     chan struct{} // closed, and replaced, when builds may have become ready
-	statuses map[string]daemon.AgentStatus
+	mu        sync.RWMutex // guards what follows; held for microseconds
+	sched     *scheduler.Scheduler
+	stale     bool          // sched may contradict the database: rebuild it
+	news      chan struct{} // closed, and replaced, when builds may have become ready
+	statuses  map[string]daemon.AgentStatus
+	questions map[string]int // by agent: how often it asked for builds
 }
 
 // Open starts a coordinator on what the database holds. The caller closes it,
 // and the store after it.
 func Open(ctx context.Context, config Config) (*Coordinator, error) {
 	c := &Coordinator{
-		Config:   config,
-		requests: make(chan *request),
-		quiet:    make(chan struct{}),
-		stop:     make(chan struct{}),
-		stopped:  make(chan struct{}),
-		news:     make(chan struct{}),
-		statuses: make(map[string]daemon.AgentStatus),
+		Config:    config,
+		requests:  make(chan *request),
+		quiet:     make(chan struct{}),
+		stop:      make(chan struct{}),
+		stopped:   make(chan struct{}),
+		news:      make(chan struct{}),
+		statuses:  make(map[string]daemon.AgentStatus),
+		questions: make(map[string]int),
 	}
 	sched, err := c.load(ctx)
 	if err != nil {
@@ -113,7 +115,7 @@ func schedulerBuild(ctx context.Context, q datastore.Queries, b datastore.Queued
 		return in, err
 	}
 	for _, n := range needs {
-		in.Needs = append(in.Needs, scheduler.Need(n))
+		in.Needs = append(in.Needs, scheduler.Need{Output: n.Output, Built: n.Built, Failed: n.Failed})
 	}
 	return in, nil
 }
