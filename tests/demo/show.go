@@ -129,6 +129,11 @@ var storeHash = regexp.MustCompile(`/gnu/store/[0-9a-z]{32}-`)
 // the row of the table says anyway.
 func brief(reason string) string {
 	reason = storeHash.ReplaceAllString(strings.TrimSpace(reason), "")
+	for line := range strings.SplitSeq(reason, "\n") {
+		if strings.Contains(line, "hash mismatch") {
+			return line // the hashes after it fill a line each
+		}
+	}
 	reason = reason[strings.LastIndexByte(reason, '\n')+1:] // warnings come before
 	if _, how, found := strings.Cut(reason, ".drv' failed "); found {
 		return how
