@@ -1,7 +1,6 @@
 package config
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -18,63 +17,31 @@ func Load(file, stateDir string) (Config, error) {
 	if err != nil {
 		return c, fmt.Errorf("read the configuration: %w", err)
 	}
-	d := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields()
-	if err := d.Decode(&c); err != nil {
-		return c, located(file, text, err)
+	if err := check(file, text); err != nil {
+		return c, err
 	}
-	if err := c.Validate(); err != nil {
-		return c, fmt.Errorf("%s: %w", file, err)
+	if err := toml.Unmarshal(text, &c); err != nil {
+		return c, located(file, err)
 	}
-	return c, nil
+	var wrong []error
+	for _, err := range c.validate() {
+		wrong = append(wrong, fmt.Errorf("%s: %w", file, err))
+	}
+	return c, errors.Join(wrong...)
 }
 
 // TOML is the configuration as a file with a comment for each key.
 func (c Config) TOML() ([]byte, error) { return toml.Marshal(c) }
 
-// located makes one line of each thing that is wrong with a file.
-func located(file string, text []byte, err error) error {
-	var unknown *toml.StrictMissingError
-	if errors.As(err, &unknown) {
-		var all []error
-		for _, e := range unknown.Errors {
-			row, column := e.Position()
-			key := e.Key()
-			all = append(all, fmt.Errorf("%s:%d:%d: there is no key %s; allowed here: %s",
-				file, row, column, strings.Join(key, "."), strings.Join(allowed(key), ", ")))
-		}
-		return errors.Join(all...)
-	}
+// located says where in a file it is that a decoder met an error.
+func located(file string, err error) error {
+	text := strings.TrimPrefix(err.Error(), "toml: ")
 	var wrong *toml.DecodeError
 	if errors.As(err, &wrong) {
 		row, column := wrong.Position()
-		if key := keyAt(text, row); key != nil {
-			if field, ok := lookUp(key); ok {
-				return fmt.Errorf("%s:%d:%d: %s must be %s", file, row, column, strings.Join(key, "."), describe(field.Type))
-			}
-		}
-		return fmt.Errorf("%s:%d:%d: %s", file, row, column, strings.TrimPrefix(wrong.Error(), "toml: "))
+		return fmt.Errorf("%s:%d:%d: %s", file, row, column, text)
 	}
-	return fmt.Errorf("%s: %w", file, err)
-}
-
-// keyAt is the key that the given line of a file sets, with its table; nil if
-// it sets none. The decoder says where an error is, but not in which key.
-func keyAt(text []byte, row int) (key []string) {
-	lines := strings.Split(string(text), "\n")
-	if row < 1 || row > len(lines) {
-		return nil
-	}
-	name, _, ok := strings.Cut(lines[row-1], "=")
-	if !ok {
-		return nil
-	}
-	for _, line := range lines[:row-1] {
-		line = strings.TrimSpace(line)
-		if table, _, ok := strings.Cut(strings.TrimPrefix(line, "["), "]"); ok && strings.HasPrefix(line, "[") {
-			key = []string{strings.TrimSpace(table)}
-		}
-	}
-	return append(key, strings.TrimSpace(name))
+	return fmt.Errorf("%s: %s", file, text)
 }
 
 // lookUp finds the field of a key.

@@ -2,11 +2,12 @@ package config
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"strings"
 )
 
-// maxSecret is more than any password or token has.
+// maxSecret is more than any password or token has, in bytes.
 const maxSecret = 4096
 
 // ReadSecret reads a file that holds a password or token, on one line. The
@@ -21,12 +22,14 @@ func ReadSecret(file string) (secret, warning string, err error) {
 	if err != nil {
 		return "", "", fmt.Errorf("read the secret: %w", err)
 	}
-	text := make([]byte, maxSecret)
-	n, err := f.Read(text)
-	if n == 0 && err != nil || n == maxSecret {
-		return "", "", fmt.Errorf("read the secret: %s must hold one line of at most %d bytes", file, maxSecret-1)
+	text, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
+	if err != nil {
+		return "", "", fmt.Errorf("read the secret: %w", err)
 	}
-	secret = strings.TrimSpace(string(text[:n]))
+	if len(text) > maxSecret {
+		return "", "", fmt.Errorf("read the secret: %s must hold one line of at most %d bytes", file, maxSecret)
+	}
+	secret = strings.TrimSpace(string(text))
 	if secret == "" || strings.ContainsAny(secret, "\n\r") {
 		return "", "", fmt.Errorf("read the secret: %s must hold one line", file)
 	}

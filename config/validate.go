@@ -12,7 +12,9 @@ import (
 )
 
 // Validate checks every value; the error has a line for each that is wrong.
-func (c *Config) Validate() error {
+func (c *Config) Validate() error { return errors.Join(c.validate()...) }
+
+func (c *Config) validate() []error {
 	var v validator
 	v.check(filepath.IsAbs(c.StateDir), "state_dir must be an absolute file name, not %q", c.StateDir)
 	v.check(slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel),
@@ -37,8 +39,11 @@ func (c *Config) Validate() error {
 	v.builder("local_agent", c.LocalAgent.Builder)
 	v.builder("agent", c.Agent.Builder)
 	v.urls("agent.coordinator", []string{c.Agent.Coordinator})
-	return errors.Join(v.errs...)
+	return v.errs
 }
+
+// maxBuilds is how many builds a coordinator lets an agent hold.
+const maxBuilds = 1000
 
 type validator struct{ errs []error }
 
@@ -51,11 +56,12 @@ func (v *validator) check(ok bool, format string, args ...any) {
 func (v *validator) builder(table string, b Builder) {
 	v.urls(table+".derivation_substitute_urls", b.DerivationURLs)
 	v.urls(table+".non_derivation_substitute_urls", b.InputURLs)
-	v.check(b.MaxParallelBuilds >= 0, "%s.max_parallel_builds must not be negative", table)
+	v.check(b.MaxParallelBuilds >= 0 && b.MaxParallelBuilds <= maxBuilds/2,
+		"%s.max_parallel_builds must be 0 to %d", table, maxBuilds/2)
 	v.check(b.MaxParallelUploads >= 1, "%s.max_parallel_uploads must be at least 1", table)
-	v.check(b.MaxAllocatedBuilds == 0 || b.MaxAllocatedBuilds >= b.Parallel(),
-		"%s.max_allocated_builds must be at least max_parallel_builds, or 0", table)
-	v.check(b.MaxLoad >= 0, "%s.max_1min_load_average must not be negative", table)
+	v.check(b.MaxAllocatedBuilds == 0 || b.MaxAllocatedBuilds >= b.Parallel() && b.MaxAllocatedBuilds <= maxBuilds,
+		"%s.max_allocated_builds must be 0, or from max_parallel_builds to %d", table, maxBuilds)
+	v.check(b.MaxLoad >= 0, "%s.max_1min_load_average must be 0 or more", table)
 	v.check(len(b.Systems) > 0 || HostSystem() != "", "%s.systems must be set: this machine's system is not known", table)
 	for _, s := range b.Systems {
 		v.check(s != "", "%s.systems must not have an empty name", table)

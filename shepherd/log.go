@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 )
 
 // LogHandler writes log records as the Guix Build Coordinator writes its own,
@@ -40,7 +41,7 @@ func (h *LogHandler) Enabled(_ context.Context, level slog.Level) bool {
 // Handle implements slog.Handler.
 func (h *LogHandler) Handle(_ context.Context, r slog.Record) error {
 	var line strings.Builder
-	if h.timestamps {
+	if h.timestamps && !r.Time.IsZero() {
 		line.WriteString(r.Time.UTC().Format(time.DateTime) + " ")
 	}
 	fmt.Fprintf(&line, "(%-5s): %s%s", r.Level, oneLine(r.Message), h.attrs)
@@ -93,21 +94,28 @@ func (h *LogHandler) format(line *strings.Builder, prefix string, a slog.Attr) {
 	if value.Kind() == slog.KindTime {
 		text = value.Time().UTC().Format(time.DateTime)
 	}
-	if text == "" || strings.ContainsFunc(text, needsQuotes) {
-		text = strconv.Quote(text)
-	}
-	line.WriteString(" " + prefix + a.Key + "=" + text)
+	line.WriteString(" " + oneWord(prefix+a.Key) + "=" + oneWord(text))
 }
 
-func needsQuotes(r rune) bool {
-	return r <= ' ' || r == '"' || r == 0x7f || r >= 0x80 && !strconv.IsPrint(r)
+// oneWord quotes what could be taken for several words, or lines.
+func oneWord(s string) string {
+	if s != "" && printable(s) && !strings.ContainsAny(s, ` "`) {
+		return s
+	}
+	return strconv.Quote(s)
 }
 
 // oneLine keeps a message from looking like several records.
 func oneLine(s string) string {
-	if !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+	if printable(s) {
 		return s
 	}
 	quoted := strconv.Quote(s)
 	return quoted[1 : len(quoted)-1]
+}
+
+// printable tells whether there is nothing in a text that a terminal could
+// take for an order.
+func printable(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !strconv.IsPrint(r) })
 }

@@ -145,6 +145,9 @@ func agentSet(c *cli.Context) error {
 		}
 		change.Tags = &tags
 	}
+	if change == (wire.AgentChange{}) {
+		return usagef("there is nothing to change: see %s --help", c.Command.HelpName)
+	}
 	if err := client(c).ChangeAgent(c.Context, args[0], change); err != nil {
 		return fmt.Errorf("cannot change the agent: %w", err)
 	}

@@ -17,6 +17,7 @@ import (
 func buildCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "build",
+		UsageText: "tbfg build [options] DERIVATION… (or - to read them from standard input)\ntbfg build COMMAND",
 		Usage:     "submit builds, and see what became of them",
 		ArgsUsage: "DERIVATION… (or - to read them from standard input)",
 		Description: `Submit a build and print its UUID:

@@ -30,6 +30,9 @@ func buildListCommand() *cli.Command {
 
 // builds collects the builds that the options choose.
 func builds(c *cli.Context) ([]wire.Build, error) {
+	if c.Int("limit") < 0 {
+		return nil, usagef("--limit must not be negative")
+	}
 	query := url.Values{}
 	for _, flag := range []string{"processed", "canceled"} {
 		if c.IsSet(flag) {

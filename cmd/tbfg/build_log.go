@@ -40,6 +40,8 @@ func buildLog(c *cli.Context) error {
 		text, _ := io.ReadAll(io.LimitReader(resp.Body, 1000))
 		return fmt.Errorf("no log: %s", strings.TrimSpace(string(text)))
 	}
-	_, err = io.Copy(c.App.Writer, resp.Body)
-	return err
+	if _, err := io.Copy(c.App.Writer, resp.Body); err != nil {
+		return fmt.Errorf("cannot get the log: %w", err)
+	}
+	return nil
 }

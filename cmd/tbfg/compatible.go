@@ -30,10 +30,10 @@ func compatibleCoordinator(app *cli.App) {
 		&cli.StringFlag{Name: "front-communication", Usage: "`URI` of the log endpoint, which upstream leaves to nginx (default: http://127.0.0.1:8747)"},
 		&cli.StringFlag{Name: "pid-file", Usage: "`FILE` to write the process id to when all is ready"},
 		&cli.BoolFlag{Name: "update-database", Usage: "has no effect: the database is always brought up to date"},
-		&cli.StringFlag{Name: "listen-repl", Usage: "has no effect: there is no Guile to talk to"})
+		&cli.GenericFlag{Name: "listen-repl", Value: new(ignored), Usage: "has no effect: there is no Guile to talk to"})
 	app.Action = func(c *cli.Context) error {
 		if c.Args().Present() {
-			return usagef("there is no command %q: see %s --help", c.Args().First(), c.App.Name)
+			return needsCommand(c)
 		}
 		conf, err := compatibleConfig(c)
 		if err != nil {
@@ -44,11 +44,19 @@ func compatibleCoordinator(app *cli.App) {
 	keep := app.Commands[:0]
 	for _, command := range app.Commands {
 		if command.Name == "agent" || command.Name == "build" {
+			command.UsageText = strings.ReplaceAll(command.UsageText, "tbfg ", app.Name+" ")
 			keep = append(keep, command)
 		}
 	}
 	app.Commands = keep
 }
+
+// ignored is an option with or without a value that does not matter.
+type ignored struct{}
+
+func (*ignored) Set(string) error { return nil }
+func (*ignored) String() string   { return "" }
+func (*ignored) IsBoolFlag() bool { return true }
 
 // compatibleConfig is the configuration that upstream's options stand for.
 // The state lies where the database does.

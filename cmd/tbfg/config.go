@@ -19,6 +19,9 @@ func configCommand() *cli.Command {
 }
 
 func configShow(c *cli.Context) error {
+	if _, err := arguments(c, 0, 0); err != nil {
+		return err
+	}
 	conf, err := loadConfig(c)
 	if err != nil {
 		return err
@@ -32,6 +35,9 @@ func configShow(c *cli.Context) error {
 }
 
 func configCheck(c *cli.Context) error {
+	if _, err := arguments(c, 0, 0); err != nil {
+		return err
+	}
 	if _, err := loadConfig(c); err != nil {
 		return err
 	}

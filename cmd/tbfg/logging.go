@@ -1,8 +1,10 @@
 package main
 
 import (
+	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"codeberg.org/tbfg/tbfg/config"
@@ -59,7 +61,11 @@ func loadConfig(c *cli.Context) (config.Config, error) {
 		conf.LogLevel = level
 	}
 	if dir := c.String("state-dir"); dir != "" {
-		conf.StateDir = dir
+		abs, err := filepath.Abs(dir)
+		if err != nil {
+			return conf, fmt.Errorf("find the state directory: %w", err)
+		}
+		conf.StateDir = abs
 	}
 	return conf, conf.Validate()
 }

@@ -15,6 +15,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -31,7 +32,7 @@ func main() {
 	ctx, stop := shepherd.UntilStopped(context.Background())
 	err := newApp(filepath.Base(os.Args[0])).RunContext(ctx, reorder(os.Args))
 	stop()
-	os.Exit(report(filepath.Base(os.Args[0]), err))
+	os.Exit(report(os.Stderr, filepath.Base(os.Args[0]), err))
 }
 
 // newApp is the command line that belongs to the name that the program was
@@ -55,43 +56,77 @@ a log endpoint shows the logs. "tbfg serve --local-agent" is a whole farm.`,
 	case "guix-build-coordinator-agent":
 		compatibleAgent(app)
 	}
-	setUsageError(app.Commands)
+	for _, c := range app.Commands {
+		prepare(c)
+	}
+	if app.Action == nil {
+		app.Action = needsCommand
+	}
 	return app
 }
 
 // errUsage marks errors in how the program was called.
 var errUsage = errors.New("usage")
 
-func usageError(_ *cli.Context, err error, _ bool) error { return usagef("%v", err) }
+// usageError says what is wrong with the options of a command.
+func usageError(c *cli.Context, err error, _ bool) error {
+	name := c.App.Name
+	if c.Command != nil && c.Command.HelpName != "" {
+		name = c.Command.HelpName
+	}
+	text := err.Error()
+	if option, unknown := strings.CutPrefix(text, "flag provided but not defined: -"); unknown {
+		text = "there is no option --" + strings.TrimPrefix(option, "-")
+	}
+	return usagef("%s: see %s --help", text, name)
+}
 
 func usagef(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", errUsage, fmt.Sprintf(format, args...))
 }
 
-func setUsageError(commands []*cli.Command) {
-	for _, c := range commands {
-		c.OnUsageError = usageError
-		c.HideHelpCommand = true
-		setUsageError(c.Subcommands)
+// prepare gives a command, and those below it, what all of them have.
+func prepare(c *cli.Command) {
+	c.OnUsageError = usageError
+	c.HideHelpCommand = true
+	if c.Action == nil {
+		c.Action = needsCommand
 	}
+	for _, sub := range c.Subcommands {
+		prepare(sub)
+	}
+}
+
+// needsCommand is the action of what does nothing without a further command.
+func needsCommand(c *cli.Context) error {
+	if c.Args().Present() {
+		name := c.App.Name
+		if len(c.Lineage()) > 2 { // else this is the program itself
+			name = c.Command.HelpName
+		}
+		return usagef("there is no command %q: see %s --help", c.Args().First(), name)
+	}
+	return cli.ShowSubcommandHelp(c)
 }
 
 // report prints an error and returns the exit status: 2 for a wrong call, 1
 // for everything else that went wrong.
-func report(name string, err error) int {
-	if err == nil || errors.Is(err, context.Canceled) {
+func report(w io.Writer, name string, err error) int {
+	if err == nil {
 		return 0
 	}
 	if errors.Is(err, errQuiet) {
 		return 1
 	}
-	text := err.Error()
-	status := 1
-	if errors.Is(err, errUsage) {
+	text, status := err.Error(), 1
+	switch {
+	case errors.Is(err, errUsage):
 		text, status = strings.TrimPrefix(text, errUsage.Error()+": "), 2
+	case errors.Is(err, context.Canceled):
+		text = "interrupted"
 	}
 	for line := range strings.SplitSeq(text, "\n") {
-		fmt.Fprintf(os.Stderr, "%s: %s\n", name, line)
+		fmt.Fprintf(w, "%s: %s\n", name, line)
 	}
 	return status
 }
@@ -102,6 +137,11 @@ var errQuiet = errors.New("")
 // arguments returns the positional arguments, of which there must be from
 // least to most; most -1 stands for any number.
 func arguments(c *cli.Context, least, most int) ([]string, error) {
+	for _, above := range c.Lineage()[1:] {
+		if above.App != nil && above.NumFlags() > 0 { // they would have no effect
+			return nil, usagef("write options after the command that they are for: see %s --help", c.Command.HelpName)
+		}
+	}
 	args := c.Args().Slice()
 	for _, arg := range args {
 		if strings.HasPrefix(arg, "-") && len(arg) > 1 {
@@ -109,7 +149,7 @@ func arguments(c *cli.Context, least, most int) ([]string, error) {
 		}
 	}
 	if len(args) < least || most >= 0 && len(args) > most {
-		return nil, usagef("wrong number of arguments: %s %s", c.Command.HelpName, c.Command.ArgsUsage)
+		return nil, usagef("wrong number of arguments: %s", strings.TrimSpace(c.Command.HelpName+" "+c.Command.ArgsUsage))
 	}
 	return args, nil
 }

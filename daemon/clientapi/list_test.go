@@ -139,11 +139,14 @@ func TestTheClientPagesThroughTheList(t *testing.T) {
 		limit int
 		want  int
 	}{{0, 6}, {1, 1}, {4, 4}, {6, 6}, {100, 6}} {
-		seen := 0
-		f.Must(c.Builds(t.Context(), url.Values{}, tt.limit, func(wire.Build) error {
+		seen, query := 0, url.Values{"canceled": {"false"}}
+		f.Must(c.Builds(t.Context(), query, tt.limit, func(wire.Build) error {
 			seen++
 			return nil
 		}))
+		if len(query) != 1 {
+			t.Errorf("got the query %v, want it as it was", query)
+		}
 		if seen != tt.want {
 			t.Errorf("with the limit %d: got %d builds, want %d", tt.limit, seen, tt.want)
 		}

@@ -162,6 +162,32 @@ func TestOnlyOneOfThoseWhoPollGetsABuild(t *testing.T) {
 	}
 }
 
+// The connection of a question that waits may have broken without our
+// knowing; what it is given would be lost until the agent asks again.
+func TestOnlyTheNewestQuestionOfAnAgentGetsBuilds(t *testing.T) {
+	f := coordinatortest.Open(t)
+	agent, _ := f.Joined("bedok")
+	old := poll(t.Context(), t, f, agent, 1)
+	if held := f.Given(agent, 1); len(held) > 0 {
+		t.Fatalf("a newer question: got %v, want nothing", held)
+	}
+	build := f.Added(f.Derivation("hello"))
+	f.Joined("another") // the old question has been woken
+	if state := f.State(build); state != daemon.Ready {
+		t.Errorf("got %s, want that the old question leaves it ready", state)
+	}
+	if diff := cmp.Diff([]string{build}, f.Given(agent, 1)); diff != "" {
+		t.Errorf("the newest question (-want +got)\n%s", diff)
+	}
+	select {
+	case a := <-old:
+		t.Errorf("the old question: got %+v, want that it goes on waiting", a)
+	default:
+	}
+	f.Quiesce()
+	soon(t, old)
+}
+
 func TestQuiesceGivesNothingMoreAndEndsPolls(t *testing.T) {
 	f := coordinatortest.Open(t)
 	busy, _ := f.Joined("busy")

@@ -1,0 +1,118 @@
+package config
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestTheDefaultsAreValid(t *testing.T) {
+	c := Default(stateDir)
+	if err := c.Validate(); err != nil {
+		t.Fatalf("got the error %v, want none", err)
+	}
+}
+
+func TestValidation(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		change func(*Config)
+		want   string // the errors; empty for none
+	}{
+		{"a relative state directory", func(c *Config) { c.StateDir = "state" }, `state_dir must be an absolute file name, not "state"`},
+		{"no state directory", func(c *Config) { c.StateDir = "" }, `state_dir must be an absolute file name, not ""`},
+		{"a level in capitals", func(c *Config) { c.LogLevel = "INFO" }, `log_level must be debug, info, warn or error, not "INFO"`},
+		{"no grace", func(c *Config) { c.Grace = 0 }, ""},
+		{"a negative grace", func(c *Config) { c.Grace = -1 }, "grace must not be negative"},
+		{"no agent address", func(c *Config) { c.Coordinator.AgentListen = nil }, "coordinator.agent_listen must have an address"},
+		{"no client address", func(c *Config) { c.Coordinator.ClientListen = nil }, "coordinator.client_listen must have an address"},
+		{"no log endpoint", func(c *Config) { c.Front.Listen = nil }, ""},
+		{"an address without a port", func(c *Config) { c.Front.Listen = []string{"127.0.0.1"} },
+			`front.listen must have addresses such as 127.0.0.1:8745 or [::]:8745, not "127.0.0.1"`},
+		{"a port that is too large", func(c *Config) { c.Front.Listen = []string{"127.0.0.1:65536"} },
+			`front.listen must have addresses such as 127.0.0.1:8745 or [::]:8745, not "127.0.0.1:65536"`},
+		{"a port with a name", func(c *Config) { c.Front.Listen = []string{":http"} },
+			`front.listen must have addresses such as 127.0.0.1:8745 or [::]:8745, not ":http"`},
+		{"any free port", func(c *Config) { c.Front.Listen = []string{":0"} }, ""},
+		{"no log at all", func(c *Config) { c.Coordinator.MaxLogSize = 0 }, "coordinator.max_log_size must be positive"},
+		{"no pause", func(c *Config) { c.Coordinator.SetupRetry = 0 }, "coordinator.setup_retry must be positive"},
+		{"a longest pause that is shorter", func(c *Config) { c.Coordinator.MaxSetupRetry = Duration(time.Second) },
+			"coordinator.max_setup_retry must not be less than coordinator.setup_retry"},
+		{"a URL of another kind", func(c *Config) { c.Coordinator.DerivationURLs = []string{"ftp://data.guix.gnu.org"} },
+			`coordinator.derivation_substitute_urls must have http:// or https:// URLs, not "ftp://data.guix.gnu.org"`},
+		{"a URL without a host", func(c *Config) { c.Agent.Coordinator = "http://" },
+			`agent.coordinator must have http:// or https:// URLs, not "http://"`},
+		{"a host in the place of a URL", func(c *Config) { c.Agent.Coordinator = "localhost:8745" },
+			`agent.coordinator must have http:// or https:// URLs, not "localhost:8745"`},
+		{"more builds at once than may be held", func(c *Config) { c.Agent.MaxParallelBuilds, c.Agent.MaxAllocatedBuilds = 4, 3 },
+			"agent.max_allocated_builds must be 0, or from max_parallel_builds to 1000"},
+		{"as many builds at once as may be held", func(c *Config) { c.Agent.MaxParallelBuilds, c.Agent.MaxAllocatedBuilds = 4, 4 }, ""},
+		{"more builds than a coordinator gives", func(c *Config) { c.Agent.MaxAllocatedBuilds = 1001 },
+			"agent.max_allocated_builds must be 0, or from max_parallel_builds to 1000"},
+		{"very many builds at once", func(c *Config) { c.LocalAgent.MaxParallelBuilds = 501 }, "local_agent.max_parallel_builds must be 0 to 500"},
+		{"negative builds at once", func(c *Config) { c.LocalAgent.MaxParallelBuilds = -1 }, "local_agent.max_parallel_builds must be 0 to 500"},
+		{"no upload", func(c *Config) { c.Agent.MaxParallelUploads = 0 }, "agent.max_parallel_uploads must be at least 1"},
+		{"a negative load", func(c *Config) { c.Agent.MaxLoad = -0.1 }, "agent.max_1min_load_average must be 0 or more"},
+		{"a system without a name", func(c *Config) { c.Agent.Systems = []string{"x86_64-linux", ""} }, "agent.systems must not have an empty name"},
+		{"much that is wrong", func(c *Config) { c.Grace, c.LogLevel = -1, "" },
+			"log_level must be debug, info, warn or error, not \"\"\ngrace must not be negative"},
+	} {
+		c := Default(stateDir)
+		tt.change(&c)
+		got := ""
+		if err := c.Validate(); err != nil {
+			got = err.Error()
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", tt.name, diff)
+		}
+	}
+}
+
+// Nobody authenticates there: whoever can connect controls the farm.
+func TestTheClientsAPIStaysOnLoopback(t *testing.T) {
+	for address, ok := range map[string]bool{
+		"127.0.0.1:8746":          true,
+		"127.255.255.254:0":       true,
+		"localhost:8746":          true,
+		"[::1]:8746":              true,
+		"[::ffff:127.0.0.1]:8746": true,
+		"0.0.0.0:8746":            false,
+		"[::]:8746":               false,
+		":8746":                   false,
+		"192.168.1.80:8746":       false,
+		"[fe80::1%eth0]:8746":     false,
+		"[::ffff:10.0.0.1]:8746":  false,
+		"128.0.0.1:8746":          false,
+		"localhost.example:8746":  false,
+		"bedok:8746":              false,
+		"127.1:8746":              false, // not how addresses are written
+	} {
+		c := Default(stateDir)
+		c.Coordinator.ClientListen = []string{"127.0.0.1:0", address}
+		err := c.Validate()
+		if ok != (err == nil) || err != nil && !strings.Contains(err.Error(), "must be on loopback") {
+			t.Errorf("%s: got the error %v, want that it is allowed: %t", address, err, ok)
+		}
+	}
+}
+
+func TestDefaultsThatAreWorkedOut(t *testing.T) {
+	b := Builder{}
+	if n := b.Parallel(); n < 1 {
+		t.Errorf("got %d parallel builds, want at least one", n)
+	}
+	b.MaxParallelBuilds = 3
+	if n := b.Parallel(); n != 3 {
+		t.Errorf("got %d parallel builds, want 3", n)
+	}
+	if diff := cmp.Diff([]string{HostSystem()}, b.BuildSystems()); diff != "" || !strings.HasSuffix(HostSystem(), "-linux") {
+		t.Errorf("systems (-want +got)\n%s", diff)
+	}
+	b.Systems = []string{"riscv64-linux"}
+	if diff := cmp.Diff(b.Systems, b.BuildSystems()); diff != "" {
+		t.Errorf("systems (-want +got)\n%s", diff)
+	}
+}
