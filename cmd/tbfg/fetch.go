@@ -21,6 +21,9 @@ const maxDerivation = 32 << 20
 func fetchDerivation() func(context.Context, []string, storepath.Path) ([]byte, error) {
 	client := new(substitutes.Client)
 	return func(ctx context.Context, urls []string, path storepath.Path) ([]byte, error) {
+		if path.Dir() != storepath.DefaultDir {
+			return nil, daemon.Errorf(daemon.Invalid, "%s is not in the store %s", path, storepath.DefaultDir)
+		}
 		text, err := readLocal(path)
 		if err == nil || !errors.Is(err, fs.ErrNotExist) {
 			return text, err

@@ -42,7 +42,20 @@ func Handler(c *coordinator.Coordinator, metrics http.Handler) http.Handler {
 	for _, pattern := range wire.Routes["metrics"] {
 		mux.Handle(pattern, metrics)
 	}
-	return wire.Handler(mux)
+	return refuseBrowsers(wire.Handler(mux))
+}
+
+// refuseBrowsers refuses what scripts of web pages send. Whoever uses a browser
+// on the farm's machine could otherwise submit builds without knowing; commands
+// and BFFE send no Origin.
+func refuseBrowsers(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Origin") != "" {
+			wire.Fail(w, r, daemon.Errorf(daemon.Denied, "web pages may not use this API"))
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 type handler struct{ c *coordinator.Coordinator }

@@ -254,3 +254,17 @@ func TestUnknownRoutesAreNotFound(t *testing.T) {
 		t.Errorf("metrics: got %d %s, want them", status, body)
 	}
 }
+
+func TestWebPagesAreRefused(t *testing.T) {
+	f := open(t)
+	before := f.Dump()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, f.url+"/agents", strings.NewReader("{}"))
+	f.Must(err)
+	req.Header.Set("Origin", "https://example.org")
+	resp, err := http.DefaultClient.Do(req)
+	f.Must(err)
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusForbidden || f.Dump() != before {
+		t.Fatalf("got status %d, want %d and nothing changed", resp.StatusCode, http.StatusForbidden)
+	}
+}

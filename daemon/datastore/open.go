@@ -11,6 +11,7 @@ import (
 	"runtime"
 
 	_ "github.com/mattn/go-sqlite3" // the driver "sqlite3"
+	"golang.org/x/sys/unix"
 )
 
 // A Store is an open database: one connection that writes and several that
@@ -19,6 +20,7 @@ import (
 type Store struct {
 	Queries
 	file   string
+	lock   *os.File // held as long as the store is open
 	writer *sql.DB
 	wstmts *statements
 	reader *sql.DB
@@ -29,14 +31,24 @@ type Store struct {
 // files that a newer tbfg has migrated.
 func Open(ctx context.Context, file string) (*Store, error) {
 	s := &Store{file: file}
+	if err := s.open(ctx, file); err != nil {
+		return nil, errors.Join(fmt.Errorf("open database %s: %w", file, err), s.Close())
+	}
+	return s, nil
+}
+
+func (s *Store) open(ctx context.Context, file string) error {
 	// SQLite would create the file with the umask's mode.
 	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("open database: %w", err)
+		return err
 	}
 	f.Close()
 	if err := recognise(ctx, file); err != nil {
-		return nil, fmt.Errorf("open database %s: %w", file, err)
+		return err
+	}
+	if s.lock, err = lock(file + "-lock"); err != nil {
+		return err
 	}
 	// Pragmas stand in the DSN because a statement would reach only one
 	// connection of a pool. This driver takes WAL as a wish for
@@ -44,26 +56,40 @@ func Open(ctx context.Context, file string) (*Store, error) {
 	// acknowledged commits in a power failure.
 	s.writer, err = sql.Open("sqlite3", dsn(file, "_journal_mode=WAL&_synchronous=FULL&_busy_timeout=5000&_foreign_keys=1&_txlock=immediate"))
 	if err != nil {
-		return nil, fmt.Errorf("open database %s: %w", file, err)
+		return err
 	}
 	s.writer.SetMaxOpenConns(1)
 	if err := migrate(ctx, s.writer); err != nil {
-		return nil, errors.Join(fmt.Errorf("open database %s: %w", file, err), s.writer.Close())
+		return err
 	}
 	s.reader, err = sql.Open("sqlite3", dsn(file, "mode=ro&_query_only=1&_busy_timeout=5000"))
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open database %s: %w", file, err), s.writer.Close())
+		return err
 	}
 	s.reader.SetMaxOpenConns(max(4, runtime.NumCPU()))
 	s.reader.SetMaxIdleConns(max(4, runtime.NumCPU()))
-	s.wstmts, err = prepare(ctx, s.writer)
-	if err == nil {
-		s.stmts, err = prepare(ctx, s.reader)
+	if s.wstmts, err = prepare(ctx, s.writer); err != nil {
+		return err
+	}
+	s.stmts, err = prepare(ctx, s.reader)
+	return err
+}
+
+// lock takes a lock that ends with the process at the latest: two daemons on
+// one database would be two writers.
+func lock(file string) (*os.File, error) {
+	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		err = errors.New("another tbfg is using it")
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open database %s: %w", file, err), s.Close())
+		return nil, errors.Join(err, f.Close())
 	}
-	return s, nil
+	return f, nil
 }
 
 // Close closes the database; the write-ahead log is folded into the file.
@@ -74,7 +100,16 @@ func (s *Store) Close() error {
 			errs = append(errs, stmts.close())
 		}
 	}
-	return errors.Join(append(errs, s.reader.Close(), s.writer.Close())...)
+	for _, db := range []*sql.DB{s.reader, s.writer} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	if s.lock != nil {
+		errs = append(errs, s.lock.Close())
+		s.lock = nil
+	}
+	return errors.Join(errs...)
 }
 
 // File is the database's file name.

@@ -64,8 +64,8 @@ func TestClosingFoldsTheLogIntoTheFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) != 1 {
-		t.Fatalf("got %v, %v, want the database alone", entries, err)
+	if err != nil || len(entries) != 2 {
+		t.Fatalf("got %v, %v, want the database and its lock", entries, err)
 	}
 }
 
@@ -135,6 +135,7 @@ func TestOpenRefuses(t *testing.T) {
 			if !bytes.Equal(before, after) {
 				t.Fatalf("the file was changed")
 			}
+			os.Remove(file + "-lock") // of the newer tbfg
 			if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
 				t.Fatalf("got %v, %v, want only the file that was there", entries, err)
 			}
@@ -237,5 +238,16 @@ func TestEveryConnectionIsAsItShouldBe(t *testing.T) {
 	}
 	if _, err := s.reader.Exec("DELETE FROM agents"); err == nil {
 		t.Errorf("a reader can write")
+	}
+}
+
+func TestADatabaseHasOneUser(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "tbfg.db")
+	first := open(t, file)
+	if second, err := Open(context.Background(), file); err == nil || !strings.Contains(err.Error(), "another tbfg") {
+		t.Fatalf("while it is in use: got %v, %v, want an error that says so", second, err)
+	}
+	if _, err := first.Agents(context.Background()); err != nil {
+		t.Fatalf("the first user: %v", err)
 	}
 }
