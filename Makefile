@@ -1,4 +1,5 @@
-# Everything that one does with tbfg from its source. "make help" lists it.
+# Everything that one does with tbfg from its source. "make" builds it, "make
+# help" lists the rest.
 
 PREFIX  ?= /usr/local
 DESTDIR ?=
@@ -9,6 +10,7 @@ SHARE    = $(DESTDIR)$(PREFIX)/share
 # tests/ bring up real ones.
 ROOMS = ./cmd/... ./config/... ./daemon/... ./nix/... ./shepherd/...
 
+.DEFAULT_GOAL := build
 .PHONY: help build demo check lint unit system bench fuzz install clean
 
 help: ## list the targets
@@ -37,7 +39,8 @@ bench: ## race peers and print figures; ONLY=NAME runs one
 fuzz: ## fuzz every parser, each for FUZZTIME (30s)
 	tests/fuzz $(or $(FUZZTIME),30s)
 
-install: build ## install below DESTDIR/PREFIX, with the compatible names
+install: ## install what make built below DESTDIR/PREFIX, with the compatible names
+	test -x tbfg || $(MAKE) build
 	install -D -m 755 tbfg $(DESTDIR)$(PREFIX)/bin/tbfg
 	ln -sf tbfg $(DESTDIR)$(PREFIX)/bin/guix-build-coordinator
 	ln -sf tbfg $(DESTDIR)$(PREFIX)/bin/guix-build-coordinator-agent

@@ -15,6 +15,7 @@ import (
 	"codeberg.org/tbfg/tbfg/daemon"
 	"codeberg.org/tbfg/tbfg/daemon/agentapi"
 	"codeberg.org/tbfg/tbfg/daemon/durable"
+	"codeberg.org/tbfg/tbfg/nix/guixdaemon"
 )
 
 // Config is what an agent is told.
@@ -46,6 +47,7 @@ type Agent struct {
 	api     *agentapi.Client
 	uploads chan struct{} // holds a token for each upload under way
 
+	run    context.Context // Run's: while it lasts new attempts begin
 	work   context.Context // of builds and reports; ends Grace after Run's
 	events chan event
 	builds sync.WaitGroup
@@ -118,10 +120,11 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.Log.Info("connecting to coordinator " + a.Coordinator)
 	work, stopWork := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer stopWork(nil)
-	a.work = work
+	a.run, a.work = ctx, work
 	if err := a.introduce(ctx); err != nil {
 		return err
 	}
+	a.lookForDaemon(ctx)
 	s := newState(a)
 	go s.reportStatus(ctx)
 	err := s.loop(ctx)
@@ -141,6 +144,17 @@ func (a *Agent) Run(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// lookForDaemon warns if builds could not be built now. They are fetched all
+// the same: a daemon that starts later finds them.
+func (a *Agent) lookForDaemon(ctx context.Context) {
+	conn, err := guixdaemon.Dial(ctx, a.Daemon)
+	if err != nil {
+		a.Log.Warn("nothing can be built until there is a guix-daemon; start it, or set daemon_socket", "err", err)
+		return
+	}
+	conn.Close()
 }
 
 // errStopping is why builds are canceled when the grace time is over.

@@ -57,8 +57,10 @@ func (a *Agent) persist(b daemon.Allocation, log *logFile) (outcome, error) {
 		if err == nil || a.work.Err() != nil || errors.As(err, &refused) {
 			return out, err
 		}
-		a.Log.Warn("the build "+b.UUID+" was interrupted; building again", "err", err)
-		sleep(a.work, pause)
+		a.Log.Warn("the build "+b.UUID+" could not be had from guix-daemon; trying again", "err", err)
+		if sleep(a.run, pause); a.run.Err() != nil {
+			return out, errStopping // nothing is lost by handing it back
+		}
 	}
 }
 

@@ -139,7 +139,7 @@ func TestDeliverSendsTheLogAndThenTheResult(t *testing.T) {
 				}
 			}
 			a := f.newAgent(t.Output(), nil)
-			a.work = t.Context()
+			a.run, a.work = t.Context(), t.Context()
 			l := &logFile{name: filepath.Join(a.SpoolDir, build(1)+logSuffix)}
 			defer l.remove()
 			writeLog(t, l, "hello from the builder\n")
@@ -171,7 +171,7 @@ func TestDeliverSendsTheLogAndThenTheResult(t *testing.T) {
 func TestASetupFailureIsDeliveredWithoutALog(t *testing.T) {
 	f := newFake(t)
 	a := f.newAgent(t.Output(), nil)
-	a.work = t.Context()
+	a.run, a.work = t.Context(), t.Context()
 	missing := []storepath.Path{"/gnu/store/zfkm1xzp9frcgw4gvbhqsqm30acvq0b1-hello"}
 	err := a.deliver(daemon.Allocation{UUID: build(1)},
 		outcome{setup: &daemon.SetupFailure{Reason: daemon.MissingInputs, MissingInputs: missing}}, &logFile{})
@@ -186,12 +186,12 @@ func TestASetupFailureIsDeliveredWithoutALog(t *testing.T) {
 	}
 }
 
-func TestABuildIsTriedUntilTheWorkEnds(t *testing.T) {
+func TestABuildIsTriedUntilTheAgentStops(t *testing.T) {
 	f := newFake(t)
 	var log record
 	a := f.newAgent(&log, nil) // there is no guix-daemon
 	ctx, cancel := context.WithCancelCause(t.Context())
-	a.work = ctx
+	a.run, a.work = ctx, t.Context()
 	ended := make(chan error, 1)
 	l := &logFile{name: filepath.Join(a.SpoolDir, build(1)+logSuffix)}
 	defer l.remove()

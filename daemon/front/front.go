@@ -71,8 +71,12 @@ func absent(state daemon.State) string {
 		return "This build has no log: its agent sent none."
 	case daemon.Canceled:
 		return "This build was canceled before it had a log."
+	case daemon.Blocked:
+		return "This build has no log: something that it needs failed, so it does not start."
+	case daemon.Waiting:
+		return "This build has no log yet: it waits for builds of what it needs."
 	}
-	return fmt.Sprintf("This build has no log yet: it is %s, waiting for an agent.", state)
+	return fmt.Sprintf("This build has no log yet: it is %s, and waits for an agent.", state)
 }
 
 // serve sends a log.gz as it lies to those who accept gzip, and its text to
