@@ -53,6 +53,9 @@ func serveFarm(t *testing.T, dir string, options ...string) *served {
 // address is the URL that the farm says it listens at.
 func (s *served) address(name string) string {
 	s.t.Helper()
+	s.until("it says where it listens", func() bool { // what it writes passes through a pipe
+		return regexp.MustCompile(`listening for ` + name + ` connections address=\S+\n`).MatchString(s.log.String())
+	})
 	match := regexp.MustCompile(`listening for ` + name + ` connections address=(\S+)`).FindStringSubmatch(s.log.String())
 	if match == nil {
 		s.t.Fatalf("it does not say where it listens for %s connections", name)
@@ -180,7 +183,7 @@ func TestTheStateIsForItsOwnerOnly(t *testing.T) {
 // localAgent waits for the local agent and returns its UUID.
 func (s *served) localAgent() string {
 	s.t.Helper()
-	s.says("starting agent ")
+	s.says("connecting to coordinator ") // which follows the line with its UUID
 	_, after, _ := strings.Cut(s.log.String(), "starting agent ")
 	uuid := after[:36]
 	s.until("the agent asks for builds", func() bool {
