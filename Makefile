@@ -11,7 +11,7 @@ SHARE    = $(DESTDIR)$(PREFIX)/share
 ROOMS = ./cmd/... ./config/... ./daemon/... ./nix/... ./shepherd/...
 
 .DEFAULT_GOAL := build
-.PHONY: help build demo check lint unit system bench fuzz install clean
+.PHONY: help build demo check lint unit system soak bench fuzz install clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,7 +31,10 @@ unit: ## run the tests that need no Guix, with the race detector
 	$(GO) test -race $(ROOMS)
 
 system: ## run the tests on real daemons in overlay machines (as root)
-	$(GO) test -timeout 20m ./tests/...
+	$(GO) test -count=1 -timeout 20m ./tests/...
+
+soak: ## kill the coordinator a thousand times under load, and check
+	TBFG_KILLS=1000 $(GO) test -count=1 -timeout 30m -v -run KillNine ./tests/history
 
 bench: ## race peers and print figures; ONLY=NAME runs one
 	$(GO) run ./tests/bench $(ONLY)
@@ -42,12 +45,15 @@ fuzz: ## fuzz every parser, each for FUZZTIME (30s)
 install: ## install what make built below DESTDIR/PREFIX, with the compatible names
 	test -x tbfg || $(MAKE) build
 	install -D -m 755 tbfg $(DESTDIR)$(PREFIX)/bin/tbfg
-	ln -sf tbfg $(DESTDIR)$(PREFIX)/bin/guix-build-coordinator
-	ln -sf tbfg $(DESTDIR)$(PREFIX)/bin/guix-build-coordinator-agent
 	mkdir -p $(SHARE)/man/man1 $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions
 	./tbfg manual man >$(SHARE)/man/man1/tbfg.1
 	./tbfg manual bash >$(SHARE)/bash-completion/completions/tbfg
 	./tbfg manual zsh >$(SHARE)/zsh/site-functions/_tbfg
+	for name in guix-build-coordinator guix-build-coordinator-agent; do \
+		ln -sf tbfg $(DESTDIR)$(PREFIX)/bin/$$name && \
+		ln -sf tbfg.1 $(SHARE)/man/man1/$$name.1 && \
+		ln -sf tbfg $(SHARE)/bash-completion/completions/$$name || exit 1; \
+	done
 
 clean: ## remove what was built here
 	rm -f tbfg

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -33,6 +34,10 @@ func check(file string, text []byte) error {
 		switch {
 		case !ok:
 			c.unknown(key, at)
+		case isTables(field.Type) && e.Kind == unstable.ArrayTable:
+			// Another table: its keys are all new.
+			maps.DeleteFunc(c.seen, func(name string, _ int) bool { return strings.HasPrefix(name, strings.Join(key, ".")+".") })
+			skip = false
 		case field.Type.Kind() != reflect.Struct:
 			c.wrong(at, "%s must be %s", strings.Join(key, "."), describe(field.Type))
 		case e.Kind == unstable.ArrayTable:

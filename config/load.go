@@ -48,12 +48,15 @@ func located(file string, err error) error {
 func lookUp(key []string) (field reflect.StructField, ok bool) {
 	t := reflect.TypeFor[Config]()
 	for _, name := range key {
+		if isTables(t) {
+			t = t.Elem()
+		}
 		if t.Kind() != reflect.Struct {
 			return field, false
 		}
 		ok = false
 		for _, f := range reflect.VisibleFields(t) {
-			if f.Tag.Get("toml") == name {
+			if keyOf(f) == name {
 				field, ok = f, true
 			}
 		}
@@ -65,6 +68,17 @@ func lookUp(key []string) (field reflect.StructField, ok bool) {
 	return field, ok
 }
 
+// keyOf is the key of a field; empty for what has none of its own.
+func keyOf(f reflect.StructField) string {
+	key, _, _ := strings.Cut(f.Tag.Get("toml"), ",")
+	return key
+}
+
+// isTables tells whether a key is a list of tables.
+func isTables(t reflect.Type) bool {
+	return t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct
+}
+
 // allowed lists the keys of the table that a key stands in.
 func allowed(key []string) []string {
 	t := reflect.TypeFor[Config]()
@@ -73,10 +87,13 @@ func allowed(key []string) []string {
 			t = f.Type
 		}
 	}
+	if isTables(t) {
+		t = t.Elem()
+	}
 	var names []string
 	if t.Kind() == reflect.Struct {
 		for _, f := range reflect.VisibleFields(t) {
-			if name := f.Tag.Get("toml"); name != "" {
+			if name := keyOf(f); name != "" {
 				names = append(names, name)
 			}
 		}
@@ -89,6 +106,8 @@ func describe(t reflect.Type) string {
 	switch {
 	case t == reflect.TypeFor[Duration]():
 		return `a duration such as "90s" or "15m"`
+	case isTables(t):
+		return "tables, each with its name in double brackets"
 	case t.Kind() == reflect.Slice:
 		return "a list of strings"
 	case t.Kind() == reflect.String:

@@ -170,6 +170,11 @@ func fill(t *testing.T, v reflect.Value) {
 		switch name := v.Type().Field(i).Tag.Get("toml"); {
 		case f.Kind() == reflect.Struct:
 			fill(t, f)
+		case f.Type() == reflect.TypeFor[[]Hook]():
+			f.Set(reflect.ValueOf([]Hook{
+				{Name: "mail", Events: []string{"build-failure"}, Command: []string{"/bin/mail", "me"}, Timeout: Duration(time.Second)},
+				{Name: "data", Events: []string{"build-started"}, Attempts: 1, DataService: DataService{"http://data.example", 1, "/t"}},
+			}))
 		case !f.IsZero():
 		case strings.HasSuffix(name, "urls"):
 			f.Set(reflect.ValueOf([]string{"https://one.example", "http://two.example:80/x"}))
@@ -183,6 +188,8 @@ func fill(t *testing.T, v reflect.Value) {
 			f.SetString("text of " + name)
 		case f.Kind() == reflect.Bool:
 			f.SetBool(true)
+		case f.Type() == reflect.TypeFor[Duration]():
+			f.Set(reflect.ValueOf(Duration(time.Minute + time.Duration(i)*time.Second)))
 		case f.Kind() == reflect.Int || f.Kind() == reflect.Int64:
 			f.SetInt(int64(7 + i))
 		case f.Kind() == reflect.Float64:
@@ -200,7 +207,12 @@ func TestEveryKeyHasAComment(t *testing.T) {
 			f := typ.Field(i)
 			if f.Type.Kind() == reflect.Struct {
 				walk(f.Type)
-				continue
+			}
+			if isTables(f.Type) {
+				walk(f.Type.Elem())
+			}
+			if f.Anonymous || f.Type.Kind() == reflect.Struct && f.Tag.Get("comment") == "" {
+				continue // the comments of a table are those of its keys
 			}
 			comment := f.Tag.Get("comment")
 			if f.Tag.Get("toml") == "" || !strings.HasSuffix(comment, ".") || len(comment) < 20 {

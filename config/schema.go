@@ -16,6 +16,7 @@ type Config struct {
 	Front       Front       `toml:"front"`
 	LocalAgent  LocalAgent  `toml:"local_agent"`
 	Agent       Agent       `toml:"agent"`
+	Hooks
 }
 
 // Coordinator configures the coordinator, see "tbfg serve".
@@ -27,6 +28,15 @@ type Coordinator struct {
 	MaxLogSize     int64    `toml:"max_log_size" comment:"Largest log of a build, in bytes."`
 	SetupRetry     Duration `toml:"setup_retry" comment:"How long a build waits after an agent could not set it up; doubles each time."`
 	MaxSetupRetry  Duration `toml:"max_setup_retry" comment:"The longest such wait."`
+
+	MaxSetupFailures int      `toml:"max_setup_failures" comment:"After how many setup failures a build fails, missing inputs not counted; 0 for never."`
+	SubmitMissing    bool     `toml:"submit_missing_inputs" comment:"Whether to submit builds of inputs that an agent cannot get."`
+	Lease            Duration `toml:"lease" comment:"How long an agent may be silent before its builds go to others; \"0s\" for ever."`
+	MaxLosses        int      `toml:"max_lost_agents" comment:"A build fails when this many agents fell silent while they had it; 0 for never."`
+	RetryFailures    int      `toml:"retry_failures" comment:"How many times a failed build is submitted again by itself."`
+	KeepFor          Duration `toml:"keep_builds_for" comment:"How long ended builds and their logs are kept; \"0s\" for ever."`
+	KeepBuilds       int      `toml:"keep_builds" comment:"How many ended builds are kept with their logs, the newest ones; 0 for all."`
+	MinFree          int64    `toml:"min_free_space" comment:"No builds are handed out while the disk of state_dir has fewer bytes free."`
 }
 
 // Front configures the log endpoint.
@@ -91,10 +101,17 @@ func Default(stateDir string) Config {
 			MaxLogSize:     4 << 30,
 			SetupRetry:     Duration(30 * time.Second),
 			MaxSetupRetry:  Duration(time.Hour),
+
+			MaxSetupFailures: 20,
+			SubmitMissing:    true,
+			Lease:            Duration(10 * time.Minute),
+			MaxLosses:        3,
+			MinFree:          1 << 30,
 		},
 		Front:      Front{Listen: []string{"127.0.0.1:8747"}},
 		LocalAgent: LocalAgent{Builder: builder},
 		Agent:      Agent{Coordinator: "http://localhost:8745", Builder: builder},
+		Hooks:      Hooks{Parallel: 4},
 	}
 }
 

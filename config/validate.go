@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"time"
 )
 
 // Validate checks every value; the error has a line for each that is wrong.
@@ -34,13 +35,30 @@ func (c *Config) validate() []error {
 	v.check(c.Coordinator.SetupRetry > 0, "coordinator.setup_retry must be positive")
 	v.check(c.Coordinator.MaxSetupRetry >= c.Coordinator.SetupRetry,
 		"coordinator.max_setup_retry must not be less than coordinator.setup_retry")
+	v.check(c.Coordinator.Lease == 0 || c.Coordinator.Lease >= Duration(minLease),
+		"coordinator.lease must be at least %v, or 0s: agents report every %v", minLease, minLease/2)
+	for _, limit := range []struct {
+		key string
+		n   int64
+	}{
+		{"max_setup_failures", int64(c.Coordinator.MaxSetupFailures)}, {"max_lost_agents", int64(c.Coordinator.MaxLosses)},
+		{"retry_failures", int64(c.Coordinator.RetryFailures)}, {"keep_builds_for", int64(c.Coordinator.KeepFor)},
+		{"keep_builds", int64(c.Coordinator.KeepBuilds)}, {"min_free_space", c.Coordinator.MinFree},
+	} {
+		v.check(limit.n >= 0, "coordinator.%s must not be negative", limit.key)
+	}
 	v.addresses("front.listen", c.Front.Listen)
 
 	v.builder("local_agent", c.LocalAgent.Builder)
 	v.builder("agent", c.Agent.Builder)
 	v.urls("agent.coordinator", []string{c.Agent.Coordinator})
+
+	v.hooks(c.Hooks)
 	return v.errs
 }
+
+// minLease is twice as long as our agents are silent at most.
+const minLease = time.Minute
 
 // maxBuilds is how many builds a coordinator lets an agent hold.
 const maxBuilds = 1000

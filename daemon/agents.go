@@ -8,6 +8,7 @@ type Agent struct {
 	Name        string
 	Description string
 	Active      bool // an agent that is not active gets no builds
+	Mode        Mode
 	Tags        []Tag
 	Systems     []string     // what it asked for last
 	Allocated   []Allocation // what it holds
@@ -28,5 +29,28 @@ type AgentChange struct {
 	Name        *string
 	Description *string
 	Active      *bool
+	Mode        *Mode
 	Tags        *[]Tag
+}
+
+// A Mode says for a while how an agent that is active works.
+type Mode string
+
+// The modes. A paused agent keeps what it holds and gets no more; a draining
+// one does too, and is asked for by those who want to know when it is empty.
+const (
+	Working  Mode = "working"
+	Paused   Mode = "paused"
+	Draining Mode = "draining"
+)
+
+// Modes are all modes.
+var Modes = []Mode{Working, Paused, Draining}
+
+// A Token lets agents enrol under names of their own.
+type Token struct {
+	ID          int64
+	Description string
+	Created     time.Time
+	Expires     time.Time // zero for never
 }

@@ -37,6 +37,7 @@ type Build struct {
 	System     string
 	State      State
 	Priority   int64
+	Derived    int64 // the highest priority among itself and what waits for it
 	Created    time.Time
 	Ended      time.Time // zero while it is not finished
 	NotBefore  time.Time // zero unless deferred
@@ -56,7 +57,10 @@ type BuildDetail struct {
 }
 
 // A Tag is a key and a value that people put on builds and agents.
-type Tag struct{ Key, Value string }
+type Tag struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
+}
 
 // A Start is one time that an agent began to build.
 type Start struct {
@@ -156,6 +160,14 @@ type Submitted struct {
 const (
 	DerivationHasBuild = "build-already-exists-for-this-derivation"
 	OutputHasBuild     = "build-already-exists-for-a-output"
+)
+
+// What became of a wish to cancel a build, in upstream's words.
+const (
+	BuildWasCanceled        = "build-canceled"
+	BuildRequiredByAnother  = "build-required-by-another"
+	BuildAlreadyProcessed   = "build-already-processed"
+	BuildWasCanceledAlready = "build-already-canceled"
 )
 
 // An Allocation is a build in an agent's hands.

@@ -22,15 +22,15 @@ func agentCommand() *cli.Command {
    tbfg agent run --uuid=UUID --password-file=FILE
 
 "tbfg agent UUID VERB" and "tbfg agent VERB UUID" are the same.`,
-		Subcommands: []*cli.Command{
+		Subcommands: append([]*cli.Command{
 			agentRunCommand(),
 			{
 				Name:   "new",
 				Usage:  "add an agent and print its UUID",
 				Action: agentNew,
 				Flags: []cli.Flag{coordinatorFlag(),
-					&cli.StringFlag{Name: "name", Usage: "what people call it"},
-					&cli.StringFlag{Name: "description", Usage: "what there is to say of it"}},
+					&cli.StringFlag{Name: "name", Usage: "`NAME` that people call it by"},
+					&cli.StringFlag{Name: "description", Usage: "`TEXT`, what there is to say of it"}},
 			},
 			{Name: "list", Usage: "list the agents", Action: agentList, Flags: []cli.Flag{coordinatorFlag(), jsonFlag()}},
 			{Name: "show", Usage: "show one agent", ArgsUsage: "UUID", Action: agentShow,
@@ -41,8 +41,8 @@ func agentCommand() *cli.Command {
 				ArgsUsage: "UUID",
 				Action:    agentSet,
 				Flags: []cli.Flag{coordinatorFlag(),
-					&cli.StringFlag{Name: "name", Usage: "what people call it"},
-					&cli.StringFlag{Name: "description", Usage: "what there is to say of it"},
+					&cli.StringFlag{Name: "name", Usage: "`NAME` that people call it by"},
+					&cli.StringFlag{Name: "description", Usage: "`TEXT`, what there is to say of it"},
 					&cli.BoolFlag{Name: "active", Usage: "whether it gets builds (--active=false to stop that)"},
 					&cli.StringSliceFlag{Name: "tag", Usage: "`KEY=VALUE` in the place of its tags; may be repeated"}},
 			},
@@ -55,13 +55,17 @@ func agentCommand() *cli.Command {
 				Subcommands: []*cli.Command{{Name: "new", Usage: "make a further password and print it", ArgsUsage: "UUID",
 					Action: agentPasswordNew, Flags: []cli.Flag{coordinatorFlag()}}},
 			},
-		},
+		}, agentModeCommands()...),
 	}
 }
 
 func agentNew(c *cli.Context) error {
-	if _, err := arguments(c, 0, 0); err != nil {
+	args, err := arguments(c, 0, -1)
+	if err != nil {
 		return err
+	}
+	if len(args) > 0 {
+		return usagef("unexpected argument %q: a name is given with --name=%[1]s", args[0])
 	}
 	id, err := client(c).NewAgent(c.Context, c.String("name"), c.String("description"))
 	if err != nil {

@@ -30,18 +30,18 @@ configuration file.`,
 // agentFlags are the options of upstream's agent that say what it does.
 func agentFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "coordinator", Usage: "`URL` of the coordinator (default: http://localhost:8745)"},
+		&cli.StringFlag{Name: "coordinator", Usage: "`URL` of the coordinator", DefaultText: "http://localhost:8745"},
 		&cli.StringFlag{Name: "uuid", Usage: "the agent's `UUID`"},
-		&cli.StringFlag{Name: "password", Usage: "its `PASSWORD`; others on this machine can see it, so better:"},
+		&cli.StringFlag{Name: "password", Usage: "its `PASSWORD`, which others on this machine can see: better use --password-file"},
 		&cli.StringFlag{Name: "password-file", Usage: "`FILE` with its password"},
 		&cli.StringFlag{Name: "name", Usage: "its `NAME`, for an agent with a dynamic authentication token"},
 		&cli.StringFlag{Name: "dynamic-auth-token", Usage: "`TOKEN` of an agent with a name"},
 		&cli.StringFlag{Name: "dynamic-auth-token-file", Usage: "`FILE` with that token"},
-		&cli.StringSliceFlag{Name: "system", Usage: "`SYSTEM` to build for; may be repeated (default: this machine's)"},
-		&cli.IntFlag{Name: "max-parallel-builds", Usage: "`NUMBER` of builds at the same time"},
-		&cli.IntFlag{Name: "max-parallel-uploads", Usage: "`NUMBER` of uploads at the same time"},
-		&cli.IntFlag{Name: "max-allocated-builds", Usage: "`NUMBER` of builds to hold in all"},
-		&cli.Float64Flag{Name: "max-1min-load-average", Usage: "start nothing while the load average is above `LOAD`"},
+		&cli.StringSliceFlag{Name: "system", Usage: "`SYSTEM` to build for; may be repeated", DefaultText: "this machine's"},
+		&cli.IntFlag{Name: "max-parallel-builds", Usage: "`NUMBER` of builds at the same time", DefaultText: "half the processors"},
+		&cli.IntFlag{Name: "max-parallel-uploads", Usage: "`NUMBER` of uploads at the same time", DefaultText: "1"},
+		&cli.IntFlag{Name: "max-allocated-builds", Usage: "`NUMBER` of builds to hold in all", DefaultText: "twice as many as may run"},
+		&cli.Float64Flag{Name: "max-1min-load-average", Usage: "start nothing while the load average is above `LOAD`", DefaultText: "the number of processors"},
 		&cli.StringFlag{Name: "derivation-substitute-urls", Usage: "substitute servers for derivations, `URLS` separated by blanks"},
 		&cli.StringFlag{Name: "non-derivation-substitute-urls", Usage: "substitute servers for everything else, `URLS` separated by blanks"},
 	}
@@ -87,6 +87,9 @@ func agentRun(c *cli.Context) error {
 		return err
 	}
 	log := newLogger(c, conf.LogLevel)
+	if usesToken(c) {
+		return runEnrolled(c, conf, log)
+	}
 	password, err := agentPasswordOf(c, conf.Agent, log)
 	if err != nil {
 		return err
@@ -109,10 +112,6 @@ func agentRun(c *cli.Context) error {
 
 // agentPasswordOf finds the agent's password.
 func agentPasswordOf(c *cli.Context, a config.Agent, log *slog.Logger) (string, error) {
-	if c.IsSet("dynamic-auth-token") || c.IsSet("dynamic-auth-token-file") {
-		return "", usagef("this version has no dynamic authentication yet: " +
-			"use --uuid and --password-file (the coordinator's \"agent new\" and \"agent UUID password new\" make them)")
-	}
 	if a.UUID == "" {
 		return "", usagef("an agent needs its UUID: --uuid or the key agent.uuid")
 	}

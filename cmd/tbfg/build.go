@@ -2,9 +2,11 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"codeberg.org/tbfg/tbfg/daemon"
@@ -17,7 +19,6 @@ import (
 func buildCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "build",
-		UsageText: "tbfg build [options] DERIVATION… (or - to read them from standard input)\ntbfg build COMMAND",
 		Usage:     "submit builds, and see what became of them",
 		ArgsUsage: "DERIVATION… (or - to read them from standard input)",
 		Description: `Submit a build and print its UUID:
@@ -29,7 +30,7 @@ the store of its machine or at a substitute server that offers derivations.`,
 		Action: buildSubmit,
 		Flags: []cli.Flag{coordinatorFlag(), jsonFlag(),
 			&cli.StringFlag{Name: "derivation-substitute-urls", Usage: "substitute servers for derivations, `URLS` separated by blanks"},
-			&cli.Int64Flag{Name: "priority", Usage: "`NUMBER`; higher ones are built first"},
+			&cli.Int64Flag{Name: "priority", Usage: "`NUMBER`, 0 if none is given; higher ones are built first"},
 			&cli.StringSliceFlag{Name: "tag", Usage: "`KEY=VALUE` to put on the build; may be repeated"},
 			&cli.StringFlag{Name: "defer-until", Usage: "do not start before `TIME`, in UTC, such as \"2026-01-31 20:00:00\""},
 			&cli.BoolFlag{Name: "ignore-if-build-for-derivation-exists", Usage: "submit nothing if the derivation has a build"},
@@ -43,6 +44,9 @@ the store of its machine or at a substitute server that offers derivations.`,
 			buildSummaryCommand(),
 			buildWaitCommand(),
 			buildLogCommand(),
+			buildCancelCommand(),
+			buildPriorityCommand(),
+			buildRetryCommand(),
 		},
 	}
 }
@@ -60,6 +64,11 @@ func buildSubmit(c *cli.Context) error {
 		if args, err = readLines(os.Stdin); err != nil {
 			return fmt.Errorf("read derivations: %w", err)
 		}
+		if len(args) == 0 {
+			return errors.New("no derivations on standard input")
+		}
+	} else if i := slices.IndexFunc(args, func(arg string) bool { return !strings.HasPrefix(arg, "/") }); i >= 0 {
+		return usagef("%q is neither a subcommand nor a derivation (/gnu/store/….drv): guix build --derivations NAME prints them", args[i])
 	}
 	// All are checked before the first is submitted.
 	paths := make([]storepath.Path, len(args))
@@ -71,17 +80,7 @@ func buildSubmit(c *cli.Context) error {
 			return fmt.Errorf("no build submitted: %s is not a derivation: its name does not end in .drv", arg)
 		}
 	}
-	for _, path := range paths {
-		submission.Derivation = path
-		reply, err := client(c).Submit(c.Context, submission)
-		if err != nil {
-			return fmt.Errorf("cannot submit a build of %s: %w", path, err)
-		}
-		if err := printSubmitted(c, path, reply); err != nil {
-			return err
-		}
-	}
-	return nil
+	return submitAll(c, submission, paths)
 }
 
 func printSubmitted(c *cli.Context, path storepath.Path, reply wire.SubmissionReply) error {

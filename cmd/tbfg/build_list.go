@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"net/url"
 	"os"
 	"strings"
 
@@ -18,13 +17,11 @@ func buildListCommand() *cli.Command {
 		Name:   "list",
 		Usage:  "list builds, oldest first",
 		Action: buildList,
-		Flags: []cli.Flag{coordinatorFlag(), jsonFlag(),
+		Flags: append([]cli.Flag{coordinatorFlag(), jsonFlag(),
 			&cli.BoolFlag{Name: "processed", Usage: "only those that ended; --processed=false: only the others"},
 			&cli.BoolFlag{Name: "canceled", Usage: "only canceled ones; --canceled=false: only the others"},
-			&cli.StringFlag{Name: "system", Usage: "only those for `SYSTEM`"},
-			&cli.StringFlag{Name: "tag", Usage: "only those tagged `KEY=VALUE`, or KEY with any value"},
 			&cli.StringFlag{Name: "after-id", Usage: "only those submitted after the build `UUID`"},
-			&cli.IntFlag{Name: "limit", Usage: "at most `NUMBER` of them (default: all)"}},
+			&cli.IntFlag{Name: "limit", Usage: "at most `NUMBER` of them", DefaultText: "all"}}, filterFlags()...),
 	}
 }
 
@@ -33,22 +30,20 @@ func builds(c *cli.Context) ([]wire.Build, error) {
 	if c.Int("limit") < 0 {
 		return nil, usagef("--limit must not be negative")
 	}
-	query := url.Values{}
+	query, err := filterQuery(c)
+	if err != nil {
+		return nil, err
+	}
 	for _, flag := range []string{"processed", "canceled"} {
 		if c.IsSet(flag) {
 			query.Set(flag, fmt.Sprint(c.Bool(flag)))
 		}
 	}
-	for flag, parameter := range map[string]string{"system": "system", "after-id": "after_id"} {
-		if c.IsSet(flag) {
-			query.Set(parameter, c.String(flag))
-		}
-	}
-	if tag := c.String("tag"); tag != "" {
-		query.Set("tag", strings.Replace(tag, "=", ":", 1))
+	if c.IsSet("after-id") {
+		query.Set("after_id", c.String("after-id"))
 	}
 	list := []wire.Build{}
-	err := client(c).Builds(c.Context, query, c.Int("limit"), func(b wire.Build) error {
+	err = client(c).Builds(c.Context, query, c.Int("limit"), func(b wire.Build) error {
 		list = append(list, b)
 		return nil
 	})

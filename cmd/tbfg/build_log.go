@@ -15,9 +15,8 @@ func buildLogCommand() *cli.Command {
 		Name:      "log",
 		Usage:     "print the log of a build",
 		ArgsUsage: "UUID",
-		Flags: []cli.Flag{&cli.StringFlag{Name: "front", Usage: "`URL` of the log endpoint", EnvVars: []string{"TBFG_FRONT"},
-			Value: "http://127.0.0.1:8747"}},
-		Action: buildLog,
+		Flags:     []cli.Flag{frontServer.option()},
+		Action:    buildLog,
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,11 +24,34 @@ func buildShow(c *cli.Context) error {
 	if c.Bool("json") {
 		return printJSON(c.App.Writer, b)
 	}
-	printBuild(c.App.Writer, b)
+	printBuild(c.App.Writer, b, namesOf(c, slices.Concat(b.BlockedBy, b.WaitsFor)))
 	return nil
 }
 
-func printBuild(w io.Writer, b wire.BuildDetail) {
+// maxNames is how many builds "build show" asks for besides the one.
+const maxNames = 20
+
+// namesOf finds what the first builds of a list are called, each after a blank.
+// To know that is nice only: an error leaves them nameless.
+func namesOf(c *cli.Context, uuids []string) map[string]string {
+	client, names := client(c), make(map[string]string)
+	for _, uuid := range uuids {
+		if _, known := names[uuid]; known {
+			continue
+		}
+		if len(names) == maxNames {
+			break
+		}
+		b, err := client.Build(c.Context, uuid)
+		if err != nil {
+			break
+		}
+		names[uuid] = " " + packageName(b.Derivation)
+	}
+	return names
+}
+
+func printBuild(w io.Writer, b wire.BuildDetail, names map[string]string) {
 	line := func(label, format string, args ...any) {
 		fmt.Fprintf(w, "%-12s %s\n", label+":", fmt.Sprintf(format, args...))
 	}
@@ -44,10 +68,10 @@ func printBuild(w io.Writer, b wire.BuildDetail) {
 		line("tag", "%s=%s", t.Key, t.Value)
 	}
 	for _, uuid := range b.BlockedBy {
-		line("blocked by", "%s", uuid)
+		line("blocked by", "%s%s", uuid, names[uuid])
 	}
 	for _, uuid := range b.WaitsFor {
-		line("waits for", "%s", uuid)
+		line("waits for", "%s%s", uuid, names[uuid])
 	}
 	for _, f := range b.SetupFailures {
 		line("no set-up", "%s %s, agent %s", stamp(f.Time), f.Reason, f.Agent)

@@ -16,9 +16,7 @@ func buildSummaryCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "summary",
 		Usage: "say how many builds are where, what failed and what that blocks",
-		Flags: []cli.Flag{coordinatorFlag(), jsonFlag(),
-			&cli.StringFlag{Name: "system", Usage: "only builds for `SYSTEM`"},
-			&cli.StringFlag{Name: "tag", Usage: "only builds tagged `KEY=VALUE`, or KEY with any value"}},
+		Flags: append([]cli.Flag{coordinatorFlag(), jsonFlag()}, filterFlags()...),
 		Action: func(c *cli.Context) error {
 			if _, err := arguments(c, 0, 0); err != nil {
 				return err

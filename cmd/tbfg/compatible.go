@@ -23,11 +23,13 @@ const (
 func compatibleCoordinator(app *cli.App) {
 	app.Name = "guix-build-coordinator"
 	app.Usage = "the coordinator of a build farm, by tbfg"
+	app.Description = "Without a command it runs the coordinator and a log endpoint."
 	app.Flags = append(logFlags(),
-		&cli.StringFlag{Name: "database", Usage: "`URI or file` of the database (default: sqlite://" + upstreamStateDir + "/" + upstreamDatabase + ")"},
-		&cli.StringFlag{Name: "agent-communication", Usage: "`URI` where agents connect (default: http://0.0.0.0:8745)"},
-		&cli.StringFlag{Name: "client-communication", Usage: "`URI` for clients (default: http://127.0.0.1:8746)"},
-		&cli.StringFlag{Name: "front-communication", Usage: "`URI` of the log endpoint, which upstream leaves to nginx (default: http://127.0.0.1:8747)"},
+		&cli.StringFlag{Name: "database", Usage: "`URI or file` of the database",
+			DefaultText: "sqlite://" + upstreamStateDir + "/" + upstreamDatabase},
+		&cli.StringFlag{Name: "agent-communication", Usage: "`URI` where agents connect", DefaultText: "http://0.0.0.0:8745"},
+		&cli.StringFlag{Name: "client-communication", Usage: "`URI` for clients", DefaultText: "http://127.0.0.1:8746"},
+		&cli.StringFlag{Name: "front-communication", Usage: "`URI` of the log endpoint, which upstream leaves to nginx", DefaultText: "http://127.0.0.1:8747"},
 		&cli.StringFlag{Name: "pid-file", Usage: "`FILE` to write the process id to when all is ready"},
 		&cli.BoolFlag{Name: "update-database", Usage: "has no effect: the database is always brought up to date"},
 		&cli.GenericFlag{Name: "listen-repl", Value: new(ignored), Usage: "has no effect: there is no Guile to talk to"})
@@ -44,11 +46,10 @@ func compatibleCoordinator(app *cli.App) {
 	keep := app.Commands[:0]
 	for _, command := range app.Commands {
 		if command.Name == "agent" || command.Name == "build" {
-			command.UsageText = strings.ReplaceAll(command.UsageText, "tbfg ", app.Name+" ")
 			keep = append(keep, command)
 		}
 	}
-	app.Commands = keep
+	app.Commands = append(keep, dynamicAuthCommand())
 }
 
 // ignored is an option with or without a value that does not matter.

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 
+	"codeberg.org/tbfg/tbfg/config"
+
 	"github.com/urfave/cli/v2"
 )
 
@@ -12,17 +14,14 @@ func configCommand() *cli.Command {
 		Name:  "config",
 		Usage: "show or check the configuration",
 		Subcommands: []*cli.Command{
-			{Name: "show", Usage: "print the configuration in effect, every key with its meaning", Flags: flags, Action: configShow},
-			{Name: "check", Usage: "check the configuration file", Flags: flags, Action: configCheck},
+			{Name: "show", Usage: "print the configuration in effect, every key with its meaning", ArgsUsage: "[FILE]", Flags: flags, Action: configShow},
+			{Name: "check", Usage: "check the configuration file", ArgsUsage: "[FILE]", Flags: flags, Action: configCheck},
 		},
 	}
 }
 
 func configShow(c *cli.Context) error {
-	if _, err := arguments(c, 0, 0); err != nil {
-		return err
-	}
-	conf, err := loadConfig(c)
+	conf, _, err := configArgument(c)
 	if err != nil {
 		return err
 	}
@@ -35,12 +34,32 @@ func configShow(c *cli.Context) error {
 }
 
 func configCheck(c *cli.Context) error {
-	if _, err := arguments(c, 0, 0); err != nil {
+	_, file, err := configArgument(c)
+	if err != nil {
 		return err
 	}
-	if _, err := loadConfig(c); err != nil {
-		return err
+	if file == "" {
+		fmt.Fprintf(c.App.Writer, "there is no %s; the defaults are valid\n", systemConfig)
+		return nil
 	}
-	fmt.Fprintln(c.App.Writer, "the configuration is valid")
+	fmt.Fprintf(c.App.Writer, "%s: valid\n", file)
 	return nil
+}
+
+// configArgument loads the file that an argument or --config names, and
+// returns its name, which is empty if there is none.
+func configArgument(c *cli.Context) (config.Config, string, error) {
+	args, err := arguments(c, 0, 1)
+	if err != nil {
+		return config.Config{}, "", err
+	}
+	file := configFile(c)
+	if len(args) == 1 {
+		if c.IsSet("config") {
+			return config.Config{}, "", usagef("name the file once, as an argument or with --config")
+		}
+		file = args[0]
+	}
+	conf, err := loadConfigFile(c, file)
+	return conf, file, err
 }

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/urfave/cli/v2"
 )
@@ -40,11 +41,22 @@ func TestEveryCommandHelps(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s --help: got the error %v", line, err)
 		}
+		for l := range strings.Lines(help) {
+			if n := utf8.RuneCountInString(strings.TrimSuffix(l, "\n")); n > helpWidth && len(strings.Fields(l)) > 1 {
+				t.Errorf("%s --help: got %d columns in %q, want at most %d", line, n, l, helpWidth)
+			}
+		}
+		for _, bad := range []string{"(default: 0)", "(default: false)", "(default: \"", "command options", " \n"} {
+			if strings.Contains(help, bad) {
+				t.Errorf("%s --help: got %s, want no %q in it", line, help, bad)
+			}
+		}
+		help = strings.Join(strings.Fields(help), " ") // lines may be broken anywhere
 		if usage == "" || !strings.Contains(help, words[len(words)-1]+" - "+usage) {
 			t.Errorf("%s --help: got %s, want what it is for: %q", line, help, usage)
 		}
 		for _, c := range commands {
-			if !c.Hidden && (!strings.Contains(help, "   "+c.Name) || !strings.Contains(help, c.Usage)) {
+			if !c.Hidden && (!strings.Contains(help, " "+c.Name+" "+c.Usage)) {
 				t.Errorf("%s --help: got %s, want the command %s in it", line, help, c.Name)
 			}
 		}
@@ -115,7 +127,13 @@ func TestEveryCommandRefusesWhatItDoesNotKnow(t *testing.T) {
 func TestTheManualIsPrinted(t *testing.T) {
 	for _, tt := range []struct{ what, want string }{
 		{"man", ".TH tbfg 1"},
-		{"man", "guix"},
+		{"man", "\n.SH \"EXIT STATUS\"\n"},
+		{"man", "\n.SH FILES\n"},
+		{"man", "\n.SH ENVIRONMENT\n"},
+		{"man", "\n.SH EXAMPLES\n"},
+		{"man", "What an earlier version of a branch left in the queue goes with\n.PP\n.RS 3\n.nf\ntbfg build cancel \\-\\-tag=branch=wip"},
+		{"man", "\n.SS \"guix\\-build\\-coordinator\\-agent [options]\"\n"},
+		{"man", "\n.SS \"tbfg agent password new [options] UUID\"\n"},
 		{"bash", "complete "},
 		{"zsh", "#compdef tbfg"},
 	} {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -16,7 +18,7 @@ import (
 // logFlags are the options of the long-running commands about their log.
 func logFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "log-level", Usage: "`LEVEL` of what is logged: debug, info, warn or error"},
+		&cli.StringFlag{Name: "log-level", Usage: "`LEVEL` of what is logged: debug, info, warn or error", DefaultText: "info"},
 		&cli.BoolFlag{Name: "timestamp-log-output", Value: true, Usage: "begin log lines with the time"},
 	}
 }
@@ -35,21 +37,29 @@ func newLogger(c *cli.Context, level string) *slog.Logger {
 const systemConfig = "/etc/tbfg/config.toml"
 
 func configFlag() cli.Flag {
-	return &cli.StringFlag{Name: "config", Aliases: []string{"c"}, Usage: "configuration `FILE` (default: " + systemConfig + ", if it is there)"}
+	return &cli.StringFlag{Name: "config", Aliases: []string{"c"}, Usage: "configuration `FILE`", DefaultText: systemConfig + ", if it is there"}
 }
 
 // defaultStateDir is where the farm lives if nothing else is said.
 const defaultStateDir = "/var/lib/tbfg"
 
-// loadConfig reads the configuration file that the options name, and applies
-// the options that every command with a configuration has.
-func loadConfig(c *cli.Context) (config.Config, error) {
-	file := c.String("config")
-	if file == "" {
-		if _, err := os.Stat(systemConfig); err == nil {
-			file = systemConfig
-		}
+// configFile is the configuration file that the options name, or the system's;
+// empty if there is none.
+func configFile(c *cli.Context) string {
+	if file := c.String("config"); file != "" {
+		return file
 	}
+	if _, err := os.Stat(systemConfig); errors.Is(err, fs.ErrNotExist) {
+		return ""
+	}
+	return systemConfig
+}
+
+// loadConfig reads this file, and applies the options that every command with
+// a configuration has.
+func loadConfig(c *cli.Context) (config.Config, error) { return loadConfigFile(c, configFile(c)) }
+
+func loadConfigFile(c *cli.Context, file string) (config.Config, error) {
 	conf := config.Default(defaultStateDir)
 	if file != "" {
 		var err error

@@ -38,15 +38,18 @@ func main() {
 // newApp is the command line that belongs to the name that the program was
 // called by.
 func newApp(name string) *cli.App {
+	cli.HelpPrinter = printHelp
 	app := &cli.App{
-		Name:                 "tbfg",
-		Usage:                "a tiny build farm for GNU Guix",
-		Version:              version,
-		EnableBashCompletion: true,
-		HideHelpCommand:      true,
+		Name:                      "tbfg",
+		Usage:                     "a tiny build farm for GNU Guix",
+		Version:                   version,
+		EnableBashCompletion:      true,
+		HideHelpCommand:           true,
+		DisableSliceFlagSeparator: true, // values may have commas
 		Description: `A coordinator hands out builds, agents have their guix-daemon build them, and
 a log endpoint shows the logs. "tbfg serve --local-agent" is a whole farm.`,
-		Commands:       []*cli.Command{serveCommand(), agentCommand(), buildCommand(), configCommand(), manualCommand()},
+		Commands: []*cli.Command{serveCommand(), agentCommand(), buildCommand(), tokenCommand(), hooksCommand(), statusCommand(),
+			backupCommand(), importCommand(), configCommand(), manualCommand()},
 		ExitErrHandler: func(*cli.Context, error) {}, // main reports
 		OnUsageError:   usageError,
 	}
@@ -91,6 +94,11 @@ func prepare(c *cli.Command) {
 	c.HideHelpCommand = true
 	if c.Action == nil {
 		c.Action = needsCommand
+	}
+	for _, s := range []server{coordinatorServer, frontServer} {
+		if s.askedBy(c) {
+			c.Action = s.asking(c.Action)
+		}
 	}
 	for _, sub := range c.Subcommands {
 		prepare(sub)
@@ -147,6 +155,9 @@ func arguments(c *cli.Context, least, most int) ([]string, error) {
 		if strings.HasPrefix(arg, "-") && len(arg) > 1 {
 			return nil, usagef("write the option %s before the arguments: see %s --help", arg, c.Command.HelpName)
 		}
+	}
+	if most == 0 && len(args) > 0 {
+		return nil, usagef("unexpected argument %q: see %s --help", args[0], c.Command.HelpName)
 	}
 	if len(args) < least || most >= 0 && len(args) > most {
 		return nil, usagef("wrong number of arguments: %s", strings.TrimSpace(c.Command.HelpName+" "+c.Command.ArgsUsage))

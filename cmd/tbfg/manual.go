@@ -15,11 +15,7 @@ func manualCommand() *cli.Command {
 		Hidden: true,
 		Subcommands: []*cli.Command{
 			{Name: "man", Usage: "print the man page tbfg(1)", Action: func(c *cli.Context) error {
-				page, err := c.App.ToManWithSection(1)
-				if err != nil {
-					return fmt.Errorf("make the man page: %w", err)
-				}
-				_, err = fmt.Fprintln(c.App.Writer, page)
+				_, err := c.App.Writer.Write(manPage())
 				return err
 			}},
 			{Name: "bash", Usage: "print the completion for bash", Action: printText(bashCompletion)},
@@ -36,10 +32,12 @@ func printText(text string) cli.ActionFunc {
 }
 
 // The program itself completes: asked with --generate-bash-completion it
-// prints the words that may follow.
+// prints the words that may follow. After a "--" only arguments follow, of
+// which it knows nothing.
 const (
 	bashCompletion = `_tbfg() {
     local words="${COMP_WORDS[*]:0:COMP_CWORD}" current="${COMP_WORDS[COMP_CWORD]}"
+    [[ "$words " == *" -- "* ]] && return
     [[ $current == -* ]] && words+=" $current"
     mapfile -t COMPREPLY < <(compgen -W "$($words --generate-bash-completion 2>/dev/null)" -- "$current")
 }
@@ -49,9 +47,14 @@ complete -o bashdefault -o default -F _tbfg tbfg guix-build-coordinator guix-bui
 _tbfg() {
     local -a asked
     asked=("${(@)words[1,CURRENT-1]}")
+    [[ ${asked[(I)--]} -gt 0 ]] && return
     [[ ${words[CURRENT]} == -* ]] && asked+=("${words[CURRENT]}")
     compadd -- ${(f)"$($asked --generate-bash-completion 2>/dev/null)"}
 }
-compdef _tbfg tbfg guix-build-coordinator guix-build-coordinator-agent
+if [[ ${funcstack[1]} == _tbfg ]]; then # loaded to complete, not by hand
+    _tbfg "$@"
+else
+    compdef _tbfg tbfg guix-build-coordinator guix-build-coordinator-agent
+fi
 `
 )

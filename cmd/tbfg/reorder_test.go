@@ -26,6 +26,13 @@ func TestReorder(t *testing.T) {
 		{"tbfg agent ID password", "tbfg agent password ID"},
 		{"tbfg agent ID password new", "tbfg agent password new ID"},
 		{"tbfg agent ID set --active=false --name x", "tbfg agent set --active=false --name x ID"},
+		{"tbfg agent ID --json", "tbfg agent show --json ID"},
+		{"tbfg agent ID --help", "tbfg agent --help"},
+		{"tbfg agent ID -h", "tbfg agent -h"},
+		{"tbfg agent ID set --help", "tbfg agent set --help"},
+		{"tbfg agent set --help ID", "tbfg agent set --help"},
+		{"tbfg build --help hello", "tbfg build --help"},
+		{"tbfg build -- --help hello", "tbfg build -- --help hello"},
 		{"tbfg agent ID nonsense", "tbfg agent nonsense ID"},
 		{"guix-build-coordinator agent ID password new", "guix-build-coordinator agent password new ID"},
 		// What a shell asks for.
@@ -33,6 +40,8 @@ func TestReorder(t *testing.T) {
 		{"tbfg agent ID --generate-bash-completion", "tbfg agent --generate-bash-completion"},
 		{"tbfg agent ID set --generate-bash-completion", "tbfg agent set --generate-bash-completion"},
 		{"tbfg agent ID set - --generate-bash-completion", "tbfg agent set - --generate-bash-completion"},
+		{"tbfg build -- --generate-bash-completion", "tbfg build - --generate-bash-completion"},
+		{"tbfg build --help --generate-bash-completion", "tbfg build --help --generate-bash-completion"},
 	} {
 		args := strings.Fields(tt.args)
 		got := strings.Join(reorder(args), " ")

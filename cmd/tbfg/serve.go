@@ -19,6 +19,7 @@ import (
 	"codeberg.org/tbfg/tbfg/daemon/datastore"
 	"codeberg.org/tbfg/tbfg/daemon/durable"
 	"codeberg.org/tbfg/tbfg/daemon/front"
+	"codeberg.org/tbfg/tbfg/daemon/hooks"
 	"codeberg.org/tbfg/tbfg/shepherd"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -37,7 +38,7 @@ the guix-daemon and write the state directory:
 
    tbfg serve --state-dir=/var/lib/tbfg --local-agent`,
 		Flags: append(logFlags(), configFlag(),
-			&cli.StringFlag{Name: "state-dir", Usage: "`DIRECTORY` for database, logs and secrets (default: " + defaultStateDir + ")"},
+			&cli.StringFlag{Name: "state-dir", Usage: "`DIRECTORY` for database, logs and secrets", DefaultText: defaultStateDir},
 			&cli.StringFlag{Name: "pid-file", Usage: "`FILE` to write the process id to when all is ready"},
 			&cli.BoolFlag{Name: "local-agent", Usage: "also build on this machine"}),
 		Action: func(c *cli.Context) error {
@@ -75,6 +76,7 @@ type farm struct {
 	log         *slog.Logger
 	store       *datastore.Store
 	coordinator *coordinator.Coordinator
+	hooks       *hooks.Runner
 	servers     []*http.Server
 	failed      chan error // of servers
 	agentURL    string     // where the local agent finds the coordinator
@@ -82,7 +84,7 @@ type farm struct {
 
 // openFarm opens the state and listens.
 func openFarm(ctx context.Context, conf config.Config, log *slog.Logger) (f *farm, err error) {
-	f = &farm{conf: conf, log: log, failed: make(chan error, 16)}
+	f = &farm{conf: conf, log: log, hooks: hooksOf(conf, log), failed: make(chan error, 16)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, f.close())
@@ -95,11 +97,7 @@ func openFarm(ctx context.Context, conf config.Config, log *slog.Logger) (f *far
 	if err := durable.MkdirAll(conf.StateDir, 0o755); err != nil {
 		return f, fmt.Errorf("make the state directory: %w", err)
 	}
-	database := conf.Coordinator.Database
-	if database == "" {
-		database = filepath.Join(conf.StateDir, "tbfg.db")
-	}
-	if f.store, err = datastore.Open(ctx, database); err != nil {
+	if f.store, err = datastore.Open(ctx, databaseOf(conf)); err != nil {
 		return f, err
 	}
 	logs, err := buildlog.Open(filepath.Join(conf.StateDir, "build-logs"), conf.Coordinator.MaxLogSize)
@@ -108,7 +106,7 @@ func openFarm(ctx context.Context, conf config.Config, log *slog.Logger) (f *far
 	}
 	f.coordinator, err = coordinator.Open(ctx, coordinator.Config{
 		Store: f.store, Logs: logs, Fetch: fetchDerivation(), SubstituteURLs: conf.Coordinator.DerivationURLs,
-		SetupRetry: time.Duration(conf.Coordinator.SetupRetry), MaxSetupRetry: time.Duration(conf.Coordinator.MaxSetupRetry),
+		Policy: policyOf(conf.Coordinator), Hooks: f.hooks.Wanted, Room: roomIn(conf.StateDir, conf.Coordinator.MinFree),
 		Now: time.Now, Log: log,
 	})
 	if err != nil {
@@ -183,6 +181,13 @@ func (f *farm) run(ctx context.Context) error {
 		}
 		agentDone <- err
 	}()
+	hooksCtx, stopHooks := context.WithCancel(context.Background())
+	defer stopHooks()
+	hooksDone := make(chan struct{})
+	go func() {
+		f.hooks.Run(hooksCtx, f.coordinator)
+		close(hooksDone)
+	}()
 	select {
 	case <-ctx.Done():
 	case err := <-f.failed:
@@ -198,6 +203,8 @@ func (f *farm) run(ctx context.Context) error {
 			s.Close()
 		}
 	}
+	stopHooks() // after all that causes events
+	<-hooksDone
 	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}

@@ -161,7 +161,7 @@ func TestServeStopsWhileAnAgentWaits(t *testing.T) {
 	if status := s.stop(syscall.SIGTERM); status != 0 {
 		t.Errorf("got the status %d, want 0", status)
 	}
-	if got := <-answered; got != `{"builds":[]}<nil>` {
+	if got := <-answered; got != `{"builds":[],"waits":true}<nil>` {
 		t.Errorf("the agent's answer: got %s, want that there are no builds", got)
 	}
 }

@@ -57,7 +57,7 @@ type Agent struct {
 type event struct {
 	kind   eventKind
 	build  string
-	builds []daemon.Allocation
+	answer *agentapi.Fetched // nil if none could be had
 }
 
 type eventKind int

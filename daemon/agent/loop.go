@@ -2,29 +2,34 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon"
+	"codeberg.org/tbfg/tbfg/daemon/agentapi"
 )
 
 // state is what the loop knows; only its goroutine touches it, but for
 // running.
 type state struct {
 	*Agent
-	held     map[string]bool     // builds from their allocation until they are out of our hands
-	queue    []daemon.Allocation // held, not begun
-	running  atomic.Int64        // builds that occupy a slot
-	fetching bool                // a question for builds is open
-	past     map[string]bool     // builds that went out of our hands meanwhile
-	unsure   bool                // whether what was past is ours once more
-	greeted  bool                // the first answer of the coordinator was logged
-	busy     bool                // the load was too high when last looked at
+	held     map[string]context.CancelCauseFunc // builds from their allocation until they are out of our hands; nil until they begin
+	dropped  map[string]bool                    // held ones that the coordinator took from us, which are about to end
+	queue    []daemon.Allocation                // held, not begun
+	running  atomic.Int64                       // builds that occupy a slot
+	fetching bool                               // a question for builds is open
+	past     map[string]bool                    // builds that went out of our hands meanwhile
+	waits    bool                               // the coordinator holds answers back until there is news
+	unsure   bool                               // whether what was past is ours once more
+	greeted  bool                               // the first answer of the coordinator was logged
+	busy     bool                               // the load was too high when last looked at
 }
 
 func newState(a *Agent) *state {
-	return &state{Agent: a, held: make(map[string]bool), past: make(map[string]bool)}
+	return &state{Agent: a, held: make(map[string]context.CancelCauseFunc), dropped: make(map[string]bool), past: make(map[string]bool)}
 }
 
 // loop fetches and begins builds until ctx ends.
@@ -48,11 +53,16 @@ func (s *state) handle(e event) {
 	switch e.kind {
 	case fetched:
 		s.fetching = false
-		s.accept(e.builds)
+		if e.answer != nil {
+			s.waits = e.answer.Waits
+			s.drop(e.answer.Gone)
+			s.accept(e.answer.Builds)
+		}
 	case built:
 		s.running.Add(-1)
 	case done:
 		delete(s.held, e.build)
+		delete(s.dropped, e.build)
 		s.past[e.build] = true
 	}
 }
@@ -66,12 +76,12 @@ func (s *state) accept(builds []daemon.Allocation) {
 		switch {
 		case s.past[b.UUID]:
 			s.unsure = true
-		case !s.held[b.UUID]:
-			s.held[b.UUID] = true
+		case !s.holds(b.UUID):
+			s.held[b.UUID] = nil
 			s.queue = append(s.queue, b)
 		}
 	}
-	if builds == nil || s.greeted && len(s.queue) == before {
+	if s.greeted && len(s.queue) == before {
 		return
 	}
 	s.greeted = true
@@ -80,14 +90,42 @@ func (s *state) accept(builds []daemon.Allocation) {
 	s.Log.Info(fmt.Sprintf("starting %d new builds", starting))
 }
 
+func (s *state) holds(build string) bool {
+	_, held := s.held[build]
+	return held
+}
+
+// errGone is why a build is stopped that was canceled or given to another.
+var errGone = errors.New("the coordinator has taken it from this agent")
+
+// drop forgets builds that are not ours any more and stops those that have
+// begun. One whose result is on its way goes on its way.
+func (s *state) drop(gone []string) {
+	for _, build := range gone {
+		cancel, held := s.held[build]
+		switch {
+		case !held:
+		case cancel != nil:
+			cancel(errGone)
+			s.dropped[build] = true
+		default:
+			delete(s.held, build)
+			s.queue = slices.DeleteFunc(s.queue, func(b daemon.Allocation) bool { return b.UUID == build })
+		}
+	}
+}
+
 // begin starts queued builds in free slots, unless the machine is busy.
 func (s *state) begin() {
 	for len(s.queue) > 0 && s.running.Load() < int64(s.MaxParallelBuilds) && !s.tooBusy() {
 		b := s.queue[0]
 		s.queue = s.queue[1:]
 		s.running.Add(1)
+		ctx, cancel := context.WithCancelCause(s.work)
+		s.held[b.UUID] = cancel
 		s.builds.Go(func() {
-			s.process(b)
+			defer cancel(nil)
+			s.process(ctx, b)
 			s.events <- event{kind: done, build: b.UUID}
 		})
 	}
@@ -104,9 +142,11 @@ func (s *state) tooBusy() bool {
 	return busy
 }
 
-// fetch asks for builds if there is room for more and no question is open.
+// fetch asks for builds if no question is open and there is room for more. A
+// coordinator that waits is asked in any case, because its answer tells what is
+// not ours any more.
 func (s *state) fetch(ctx context.Context) {
-	if s.fetching || len(s.held) >= s.MaxAllocatedBuilds {
+	if s.fetching || len(s.held) >= s.MaxAllocatedBuilds && !s.waits {
 		return
 	}
 	s.fetching = true
@@ -116,27 +156,34 @@ func (s *state) fetch(ctx context.Context) {
 	}
 	s.unsure = false
 	clear(s.past)
+	var held []string
+	for build := range s.held {
+		if !s.dropped[build] {
+			held = append(held, build)
+		}
+	}
 	s.builds.Go(func() {
 		asked, patience := time.Now(), wait
-		var builds []daemon.Allocation
+		var answer agentapi.Fetched
 		err := s.insist(ctx, "fetch builds", func(ctx context.Context) (err error) {
-			builds, err = s.api.FetchBuilds(ctx, s.Systems, s.MaxAllocatedBuilds, patience)
+			answer, err = s.api.FetchBuilds(ctx, s.Systems, s.MaxAllocatedBuilds, patience, held...)
 			// Should the answer be lost, what it gave us is nothing new to
 			// the coordinator, which must not wait for more.
 			patience = 0
 			return err
 		})
-		if err == nil && builds == nil {
-			builds = []daemon.Allocation{}
+		e := event{kind: fetched, answer: &answer}
+		if err != nil {
+			e.answer = nil
 		}
 		refused := err != nil && ctx.Err() == nil
 		if refused {
 			s.Log.Warn("the coordinator refuses to give builds", "err", err)
 		}
-		if refused || wait > 0 && len(builds) == 0 && time.Since(asked) < wait/2 {
+		if refused || wait > 0 && len(answer.Builds) == 0 && !answer.Waits && time.Since(asked) < wait/2 {
 			sleep(ctx, pollPause) // a coordinator that does not wait for us
 		}
-		s.events <- event{kind: fetched, builds: builds}
+		s.events <- e
 	})
 }
 
@@ -163,7 +210,7 @@ func (s *state) reportStatus(ctx context.Context) {
 func (s *state) handBack() {
 	ctx, cancel := context.WithTimeout(context.Background(), releaseTimeout)
 	defer cancel()
-	allocated, err := s.api.FetchBuilds(ctx, s.Systems, 0, 0)
+	answer, err := s.api.FetchBuilds(ctx, s.Systems, 0, 0)
 	if err != nil {
 		s.Log.Info("builds that have not begun stay allocated to this agent", "err", err)
 		return
@@ -171,8 +218,8 @@ func (s *state) handBack() {
 	for _, b := range s.queue {
 		delete(s.held, b.UUID)
 	}
-	for _, b := range allocated {
-		if !s.held[b.UUID] {
+	for _, b := range answer.Builds {
+		if !s.holds(b.UUID) {
 			s.release(b.UUID)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon"
+	"codeberg.org/tbfg/tbfg/daemon/agentapi"
 	"codeberg.org/tbfg/tbfg/daemon/wire"
 )
 
@@ -87,7 +88,7 @@ func TestAnAnswerOlderThanAResultDoesNotBringTheBuildBack(t *testing.T) {
 		for _, n := range builds {
 			list = append(list, daemon.Allocation{UUID: build(n)})
 		}
-		s.handle(event{kind: fetched, builds: list})
+		s.handle(event{kind: fetched, answer: &agentapi.Fetched{Builds: list}})
 	}
 	queue := func() (list []string) {
 		for _, b := range s.queue {
@@ -179,5 +180,31 @@ func TestAnAgentThatStopsDoesNotWaitForADeadCoordinator(t *testing.T) {
 	}
 	if !log.has("stay allocated") {
 		t.Errorf("got the log\n%s\nwant it to say what stays allocated", &log.buf)
+	}
+}
+
+func TestABuildThatIsGoneIsStopped(t *testing.T) {
+	f := newFake(t)
+	s := newState(f.newAgent(t.Output(), nil))
+	stopped := map[int]error{}
+	hold := func(n int) { s.held[build(n)] = func(cause error) { stopped[n] = cause } }
+	hold(1)
+	hold(2)
+	s.handle(event{kind: fetched, answer: &agentapi.Fetched{Waits: true,
+		Builds: []daemon.Allocation{{UUID: build(2)}, {UUID: build(3)}, {UUID: build(4)}}}})
+	s.handle(event{kind: fetched, answer: &agentapi.Fetched{Waits: true, Gone: []string{build(1), build(3), build(9)},
+		Builds: []daemon.Allocation{{UUID: build(2)}, {UUID: build(4)}}}})
+	if len(stopped) != 1 || stopped[1] != errGone {
+		t.Errorf("got stopped %v, want only the one that has begun and is gone", stopped)
+	}
+	if s.holds(build(3)) || len(s.queue) != 1 || s.queue[0].UUID != build(4) {
+		t.Errorf("got the queue %v, want only what is ours", s.queue)
+	}
+	if !s.dropped[build(1)] {
+		t.Error("it would be asked about again and again until it ends")
+	}
+	s.handle(event{kind: done, build: build(1)})
+	if s.dropped[build(1)] || s.holds(build(1)) {
+		t.Error("it is remembered after its end")
 	}
 }

@@ -23,10 +23,10 @@ type outcome struct {
 
 // process sees one build through: it builds until there is an outcome and
 // delivers that.
-func (a *Agent) process(b daemon.Allocation) {
+func (a *Agent) process(ctx context.Context, b daemon.Allocation) {
 	log := &logFile{name: filepath.Join(a.SpoolDir, b.UUID+logSuffix)}
 	defer log.remove()
-	out, err := a.persist(b, log)
+	out, err := a.persist(ctx, b, log)
 	a.events <- event{kind: built}
 	if err == nil {
 		err = a.deliver(b, out, log)
@@ -34,6 +34,8 @@ func (a *Agent) process(b daemon.Allocation) {
 	var refused *wire.StatusError
 	switch {
 	case err == nil:
+	case errors.Is(err, errGone):
+		a.Log.Info("build "+b.UUID+" stopped", "err", err)
 	case errors.As(err, &refused):
 		// It is not ours any more, or not wanted.
 		a.Log.Warn("build "+b.UUID+" given up: the coordinator refuses what is reported on it", "err", err)
@@ -46,15 +48,18 @@ func (a *Agent) process(b daemon.Allocation) {
 // persist attempts a build until it has an outcome or the coordinator refuses
 // it. What is between us and the daemon, such as its restart, is not the
 // build's fault, and neither is a full disk.
-func (a *Agent) persist(b daemon.Allocation, log *logFile) (outcome, error) {
+func (a *Agent) persist(ctx context.Context, b daemon.Allocation, log *logFile) (outcome, error) {
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		var out outcome
 		err := log.begin()
 		if err == nil {
-			out, err = a.attempt(a.work, b, log)
+			out, err = a.attempt(ctx, b, log)
 		}
 		var refused *wire.StatusError
-		if err == nil || a.work.Err() != nil || errors.As(err, &refused) {
+		if ctx.Err() != nil && err != nil {
+			return out, context.Cause(ctx)
+		}
+		if err == nil || errors.As(err, &refused) {
 			return out, err
 		}
 		a.Log.Warn("the build "+b.UUID+" could not be had from guix-daemon; trying again", "err", err)

@@ -196,7 +196,7 @@ func TestABuildIsTriedUntilTheAgentStops(t *testing.T) {
 	l := &logFile{name: filepath.Join(a.SpoolDir, build(1)+logSuffix)}
 	defer l.remove()
 	go func() {
-		_, err := a.persist(daemon.Allocation{UUID: build(1), Derivation: "/gnu/store/zfkm1xzp9frcgw4gvbhqsqm30acvq0b1-hello.drv"}, l)
+		_, err := a.persist(t.Context(), daemon.Allocation{UUID: build(1), Derivation: "/gnu/store/zfkm1xzp9frcgw4gvbhqsqm30acvq0b1-hello.drv"}, l)
 		ended <- err
 	}()
 	f.wait("a second attempt", func() bool {

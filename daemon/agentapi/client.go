@@ -32,16 +32,24 @@ func (c *Client) ReportStatus(ctx context.Context, s daemon.AgentStatus, initial
 	return c.caller.JSON(ctx, http.MethodPut, "/agent/"+c.agent, report, nil)
 }
 
-// FetchBuilds asks for builds up to target in all and returns everything that
-// is allocated to the agent. A coordinator that can will wait up to wait for
-// a new one.
-func (c *Client) FetchBuilds(ctx context.Context, systems []string, target int, wait time.Duration) ([]daemon.Allocation, error) {
+// Fetched is what a coordinator says when it is asked for builds.
+type Fetched struct {
+	Builds []daemon.Allocation // all that are allocated to the agent
+	Gone   []string            // those that it believed to hold and does not
+	Waits  bool                // the coordinator holds answers back; only then it knows of Gone
+}
+
+// FetchBuilds asks for builds up to target in all. A coordinator that can will
+// wait up to wait for news: a new build, or that one of those that the agent
+// believes to hold is gone.
+func (c *Client) FetchBuilds(ctx context.Context, systems []string, target int, wait time.Duration, held ...string) (Fetched, error) {
 	var reply wire.FetchReply
-	req := wire.FetchRequest{Systems: systems, Target: &target, Wait: wait.Seconds()}
+	req := wire.FetchRequest{Systems: systems, Target: &target, Wait: wait.Seconds(), Held: held}
 	if err := c.caller.JSON(ctx, http.MethodPost, "/agent/"+c.agent+"/fetch-builds", req, &reply); err != nil {
-		return nil, err
+		return Fetched{}, err
 	}
-	return reply.Domain()
+	builds, err := reply.Domain()
+	return Fetched{builds, reply.Gone, reply.Waits}, err
 }
 
 // ReportStart says that a build has begun.

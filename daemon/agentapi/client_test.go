@@ -33,7 +33,8 @@ func TestTheClientTellsABuildsLife(t *testing.T) {
 
 	drv := f.Derivation("urgent")
 	urgent := f.Submitted(daemon.Submission{Derivation: drv, Priority: 9})
-	builds, err := c.FetchBuilds(ctx, []string{coordinatortest.System}, 2, time.Hour)
+	answer, err := c.FetchBuilds(ctx, []string{coordinatortest.System}, 2, time.Hour)
+	builds := answer.Builds
 	f.Must(err)
 	want := []daemon.Allocation{{UUID: urgent, Derivation: drv, Priority: 9}, {UUID: f.build, Derivation: f.Derivation("hello")}}
 	if diff := cmp.Diff(want, builds); diff != "" {

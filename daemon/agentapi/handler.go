@@ -12,7 +12,7 @@ import (
 // Handler serves the agents' API of a coordinator.
 func Handler(c *coordinator.Coordinator, metrics http.Handler) http.Handler {
 	mux := http.NewServeMux()
-	h := &handler{c}
+	h := &handler{c: c}
 	for name, serve := range map[string]func(http.ResponseWriter, *http.Request, string) (any, error){
 		"agent-status":  h.status,
 		"agent":         h.agent,
@@ -28,13 +28,21 @@ func Handler(c *coordinator.Coordinator, metrics http.Handler) http.Handler {
 			mux.HandleFunc(pattern, h.authenticated(serve))
 		}
 	}
+	for _, name := range []string{"enrol", "new-agent"} {
+		for _, pattern := range wire.Routes[name] {
+			mux.HandleFunc(pattern, h.enrol)
+		}
+	}
 	for _, pattern := range wire.Routes["metrics"] {
 		mux.Handle(pattern, metrics)
 	}
 	return wire.Handler(mux)
 }
 
-type handler struct{ c *coordinator.Coordinator }
+type handler struct {
+	c        *coordinator.Coordinator
+	failures failures // of enrolments
+}
 
 // ok is the small object that upstream's agent expects and ignores.
 var ok = struct {
@@ -81,8 +89,7 @@ func (h *handler) status(w http.ResponseWriter, r *http.Request, agent string) (
 	if err != nil {
 		return nil, err
 	}
-	h.c.ReportStatus(agent, status)
-	return ok, nil
+	return ok, h.c.ReportStatus(r.Context(), agent, status)
 }
 
 func (h *handler) agent(_ http.ResponseWriter, r *http.Request, agent string) (any, error) {
@@ -101,7 +108,7 @@ func (h *handler) fetch(w http.ResponseWriter, r *http.Request, agent string) (a
 	if err := wire.Read(w, r, &req); err != nil {
 		return nil, err
 	}
-	f := coordinator.Fetch{Systems: req.Systems, Target: 1}
+	f := coordinator.Fetch{Systems: req.Systems, Target: 1, Held: req.Held}
 	f.Wait = time.Duration(min(max(0, req.Wait), 3600) * float64(time.Second)) // more has no room in a Duration
 	switch {
 	case req.Target != nil:
@@ -110,7 +117,7 @@ func (h *handler) fetch(w http.ResponseWriter, r *http.Request, agent string) (a
 		f.Target, f.More = *req.Count, true
 	}
 	builds, err := h.c.FetchBuilds(r.Context(), agent, f)
-	return wire.FetchReply{Builds: wire.Allocations(builds)}, err
+	return wire.FetchReply{Builds: wire.Allocations(builds), Gone: coordinator.Mistaken(f.Held, builds), Waits: true}, err
 }
 
 func (h *handler) start(_ http.ResponseWriter, r *http.Request, agent string) (any, error) {

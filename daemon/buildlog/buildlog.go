@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 
 	"codeberg.org/tbfg/tbfg/daemon"
@@ -126,4 +127,12 @@ func (l *limitReader) Read(p []byte) (int, error) {
 		return 0, daemon.Errorf(daemon.TooLarge, "the log is larger than the coordinator's limit (coordinator.max_log_size)")
 	}
 	return n, err
+}
+
+// Remove deletes a build's log, if there is one.
+func (s *Store) Remove(uuid string) error {
+	if err := os.RemoveAll(filepath.Join(s.dir, uuid)); err != nil {
+		return fmt.Errorf("remove log of build %s: %w", uuid, err)
+	}
+	return nil
 }

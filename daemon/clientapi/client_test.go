@@ -84,7 +84,7 @@ func TestTheClientMakesAndChangesAgents(t *testing.T) {
 	f.Must(err)
 	agent, err := c.Agent(ctx, id)
 	f.Must(err)
-	want := wire.Agent{ID: id, Name: "bedok", Systems: []string{"i686-linux", "x86_64-linux"},
+	want := wire.Agent{ID: id, Name: "bedok", Mode: daemon.Working, Systems: []string{"i686-linux", "x86_64-linux"},
 		Tags: []wire.Tag{{Key: "k", Value: "v"}}, Allocated: []wire.Allocation{}}
 	if diff := cmp.Diff(want, agent); diff != "" {
 		t.Errorf("agent (-want +got)\n%s", diff)

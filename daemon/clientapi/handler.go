@@ -3,8 +3,6 @@ package clientapi
 import (
 	"net/http"
 	"net/url"
-	"strconv"
-	"strings"
 
 	"codeberg.org/tbfg/tbfg/daemon"
 	"codeberg.org/tbfg/tbfg/daemon/coordinator"
@@ -27,6 +25,19 @@ func Handler(c *coordinator.Coordinator, metrics http.Handler) http.Handler {
 		"agent-tags":   h.changeAgent,
 		"new-password": h.newPassword,
 		"passwords":    h.passwords,
+		"agent-mode":   h.agentMode,
+
+		"cancel":        h.cancel,
+		"cancel-builds": h.cancelBuilds,
+		"priority":      h.priority,
+		"retry":         h.retry,
+		"blocking":      h.blocking,
+		"new-token":     h.newToken,
+		"tokens":        h.tokens,
+		"revoke-token":  h.revokeToken,
+		"status":        h.status,
+		"hooks":         h.hooks,
+		"retry-hooks":   h.retryHooks,
 	} {
 		for _, pattern := range wire.Routes[name] {
 			mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
@@ -90,49 +101,6 @@ func (h *handler) builds(_ http.ResponseWriter, r *http.Request) (any, error) {
 	return list, err
 }
 
-// parseFilter reads the query of GET /builds.
-func parseFilter(query url.Values) (f coordinator.Filter, err error) {
-	for key, values := range query {
-		value := values[0]
-		if len(values) > 1 {
-			return f, daemon.Errorf(daemon.Invalid, "the parameter %s is given more than once", key)
-		}
-		switch key {
-		case "after_id":
-			f.After = value
-		case "processed":
-			f.Processed, err = parseBool(key, value)
-		case "canceled":
-			f.Canceled, err = parseBool(key, value)
-		case "system":
-			f.System = value
-		case "tag":
-			if f.Tag.Key, f.Tag.Value, _ = strings.Cut(value, ":"); f.Tag.Key == "" {
-				err = daemon.Errorf(daemon.Invalid, "tag must be KEY or KEY:VALUE, not %.80q", value)
-			}
-		case "limit":
-			if f.Limit, err = strconv.Atoi(value); err != nil || f.Limit < 1 {
-				err = daemon.Errorf(daemon.Invalid, "limit must be a positive number, not %.80q", value)
-			}
-		default:
-			err = daemon.Errorf(daemon.Invalid, "the parameter %.80q is not known here", key)
-		}
-		if err != nil {
-			return f, err
-		}
-	}
-	return f, nil
-}
-
-func parseBool(key, value string) (*bool, error) {
-	switch value {
-	case "true", "false":
-		b := value == "true"
-		return &b, nil
-	}
-	return nil, daemon.Errorf(daemon.Invalid, "%s must be true or false, not %.80q", key, value)
-}
-
 func (h *handler) build(_ http.ResponseWriter, r *http.Request) (any, error) {
 	b, err := h.c.Build(r.Context(), r.PathValue("uuid"))
 	return wire.NewBuildDetail(b), err
@@ -166,6 +134,21 @@ func (h *handler) changeAgent(w http.ResponseWriter, r *http.Request) (any, erro
 	if err := wire.Read(w, r, &change); err != nil {
 		return nil, err
 	}
+	return h.change(r, change)
+}
+
+func (h *handler) agentMode(w http.ResponseWriter, r *http.Request) (any, error) {
+	var change wire.AgentChange
+	if err := wire.Read(w, r, &change); err != nil {
+		return nil, err
+	}
+	if change.Mode == nil {
+		return nil, daemon.Errorf(daemon.Invalid, "mode is missing; it is one of %q", daemon.Modes)
+	}
+	return h.change(r, wire.AgentChange{Mode: change.Mode})
+}
+
+func (h *handler) change(r *http.Request, change wire.AgentChange) (any, error) {
 	id := r.PathValue("uuid")
 	if err := h.c.ChangeAgent(r.Context(), id, change.Domain()); err != nil {
 		return nil, err

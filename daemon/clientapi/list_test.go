@@ -44,7 +44,7 @@ func history(t *testing.T) *farm {
 	f.Must(f.ReportSetupFailure(t.Context(), agent, coordinatortest.UUID(4), daemon.SetupFailure{
 		Reason: daemon.MissingInputs, MissingInputs: []storepath.Path{f.Output(broken, "out")}}))
 	f.Must(f.ChangeAgent(t.Context(), agent, daemon.AgentChange{Tags: &[]daemon.Tag{{Key: "place", Value: "home"}}}))
-	f.ReportStatus(agent, daemon.AgentStatus{Status: "running", Load1Min: 1.25, Processors: 4})
+	f.Must(f.ReportStatus(t.Context(), agent, daemon.AgentStatus{Status: "running", Load1Min: 1.25, Processors: 4}))
 	return f
 }
 
@@ -95,6 +95,18 @@ func TestFiltersOfTheList(t *testing.T) {
 		{"tag=set:games", ""},
 		{"tag=broken-1.0.drv", "1"},
 		{"tag=broken-1.0.drv:", "1"},
+		{"system=i686-linux&system=x86_64-linux", "012345"},
+		{"not_system=x86_64-linux", "5"},
+		{"not_system=x86_64-linux&not_system=i686-linux", ""},
+		{"tag=set&tag=long-4.drv", "3"},
+		{"not_tag=long-4.drv&not_tag=broken-1.0.drv", "0245"},
+		{"not_tag=set:science", ""},
+		{"priority_gt=0", "135"},
+		{"priority_gt=-1&priority_lt=1", "024"},
+		{"created_after=2025-08-12+23:59:59", "012345"},
+		{"created_before=2025-08-13+00:00:00", ""},
+		{"relationship=no-dependent-builds&processed=false", "2345"},
+		{"relationship=no-dependent-builds&limit=1&after_id=" + coordinatortest.UUID(2), "3"},
 		{"limit=2", "01"},
 		{"after_id=" + coordinatortest.UUID(3), "45"},
 		{"processed=false&limit=1&after_id=" + coordinatortest.UUID(2), "3"},
@@ -120,6 +132,12 @@ func TestFiltersOfTheList(t *testing.T) {
 		"tag=":                                  400,
 		"tag=:science":                          400,
 		"unknown=1":                             400,
+		"priority_gt=high":                      400,
+		"priority_lt=1&priority_lt=2":           400,
+		"created_after=soon":                    400,
+		"not_tag=:x":                            400,
+		"relationship=none":                     400,
+		"derivation=hello":                      400,
 		"%zz":                                   400,
 		"processed=true;canceled=true":          400,
 		"after_id=hello":                        400,

@@ -2,6 +2,7 @@ package coordinator
 
 import (
 	"context"
+	"slices"
 
 	"codeberg.org/tbfg/tbfg/daemon"
 	"codeberg.org/tbfg/tbfg/daemon/datastore"
@@ -53,21 +54,40 @@ func (c *Coordinator) ChangeAgent(ctx context.Context, id string, a daemon.Agent
 	if err := checkText(a.Name, a.Description); err != nil {
 		return err
 	}
+	if a.Mode != nil && !slices.Contains(daemon.Modes, *a.Mode) {
+		return daemon.Errorf(daemon.Invalid, "an agent's mode is one of %q, not %.80q", daemon.Modes, *a.Mode)
+	}
 	if a.Tags != nil {
 		if err := checkTags(*a.Tags); err != nil {
 			return err
 		}
 	}
-	return c.change(ctx, func(ch *change) error {
+	err := c.change(ctx, func(ch *change) error {
 		found, err := ch.UpdateAgent(ch.ctx, id, a)
 		if err == nil && !found {
 			err = noAgent(id)
 		}
-		if a.Active != nil && *a.Active {
-			ch.then = append(ch.then, c.announce)
-		}
+		ch.then = append(ch.then, c.announce) // it may be back
 		return err
 	})
+	if err == nil {
+		c.Log.Info("agent "+id+" changed", changes(a)...)
+	}
+	return err
+}
+
+// changes are what was changed of an agent, for the log.
+func changes(a daemon.AgentChange) (attrs []any) {
+	if a.Name != nil {
+		attrs = append(attrs, "name", *a.Name)
+	}
+	if a.Active != nil {
+		attrs = append(attrs, "active", *a.Active)
+	}
+	if a.Mode != nil {
+		attrs = append(attrs, "mode", *a.Mode)
+	}
+	return attrs
 }
 
 func noAgent(id string) error { return daemon.Errorf(daemon.NotFound, "there is no agent %s", id) }
@@ -89,7 +109,7 @@ func (c *Coordinator) AddPassword(ctx context.Context, id, password string) erro
 	if err := CheckUUID(id); err != nil {
 		return err
 	}
-	hash := hashSecret(password)
+	hash := HashSecret(password)
 	return c.change(ctx, func(ch *change) error {
 		if _, found, err := ch.Agent(ch.ctx, id); err != nil {
 			return err
@@ -108,10 +128,11 @@ func (c *Coordinator) Authenticate(ctx context.Context, id, password string) err
 	}
 	ok := false
 	for _, p := range passwords {
-		ok = checkSecret(p.Hash, password) || ok
+		ok = CheckSecret(p.Hash, password) || ok
 	}
 	if !ok {
 		return daemon.Errorf(daemon.Denied, "wrong agent UUID or password")
 	}
+	c.see(id)
 	return nil
 }

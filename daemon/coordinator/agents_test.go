@@ -27,8 +27,8 @@ func TestAnAgentIsKept(t *testing.T) {
 	got, err := f.Agents(t.Context())
 	f.Must(err)
 	want := []daemon.Agent{
-		{ID: id, Name: "bedok", Description: "TBFG agent", Active: true},
-		{ID: second, Active: true},
+		{ID: id, Name: "bedok", Description: "TBFG agent", Active: true, Mode: daemon.Working},
+		{ID: second, Active: true, Mode: daemon.Working},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Fatalf("agents (-want +got)\n%s", diff)
@@ -41,7 +41,7 @@ func TestWhatIsNotNamedInAChangeStays(t *testing.T) {
 	f.Must(err)
 	name, empty, no := "marina", "", false
 	tags := []daemon.Tag{{Key: "place", Value: "home"}, {Key: "fast", Value: ""}}
-	want := daemon.Agent{ID: id, Name: "bedok", Description: "TBFG agent", Active: true}
+	want := daemon.Agent{ID: id, Name: "bedok", Description: "TBFG agent", Active: true, Mode: daemon.Working}
 	for _, tt := range []struct {
 		what   string
 		change daemon.AgentChange
@@ -223,7 +223,7 @@ func TestAStatusLivesAsLongAsTheCoordinator(t *testing.T) {
 	f := coordinatortest.Open(t)
 	agent, _ := f.Joined("bedok")
 	before := f.Dump()
-	f.ReportStatus(agent, daemon.AgentStatus{Status: "running", Load1Min: 1.5, Processors: 4})
+	f.Must(f.ReportStatus(t.Context(), agent, daemon.AgentStatus{Status: "running", Load1Min: 1.5, Processors: 4}))
 	got, err := f.Agent(t.Context(), agent)
 	f.Must(err)
 	want := &daemon.AgentStatus{Status: "running", Load1Min: 1.5, Processors: 4, Time: f.Clock.Now()}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon"
+	"codeberg.org/tbfg/tbfg/daemon/scheduler"
 )
 
 // Limits of what an agent may ask for.
@@ -20,11 +21,13 @@ type Fetch struct {
 	Systems []string
 	Target  int           // builds that it wants to hold in all
 	More    bool          // Target counts those beyond what it holds already
-	Wait    time.Duration // how long to wait for a new one; zero answers at once
+	Wait    time.Duration // how long to wait for news; zero answers at once
+	Held    []string      // what it believes to hold: that it does not is news
 }
 
 // FetchBuilds gives an agent builds up to its target and returns all that it
-// holds. With a wait it returns as soon as there is something new.
+// holds. With a wait it returns as soon as there is news: a new build, or one
+// that the agent believes to hold and does not.
 func (c *Coordinator) FetchBuilds(ctx context.Context, agent string, f Fetch) ([]daemon.Allocation, error) {
 	if err := f.check(); err != nil {
 		return nil, err
@@ -39,25 +42,45 @@ func (c *Coordinator) FetchBuilds(ctx context.Context, agent string, f Fetch) ([
 		defer timer.Stop()
 		timeout = timer.C
 	}
+	defer c.attend(agent)()
 	for {
 		news := c.newsChannel()
 		given, err := c.allocate(ctx, agent, question, f)
 		if err != nil {
 			return nil, err
 		}
-		if given > 0 || f.Wait <= 0 {
-			return c.Store.Allocations(ctx, agent)
+		allocations, err := c.Store.Allocations(ctx, agent)
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		if err != nil || given > 0 || f.Wait <= 0 || len(Mistaken(f.Held, allocations)) > 0 {
+			return allocations, err
 		}
 		select {
 		case <-news:
 		case <-timeout:
-			return c.Store.Allocations(ctx, agent)
+			return allocations, nil
 		case <-c.quiet:
-			return c.Store.Allocations(ctx, agent)
+			return allocations, nil
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
 	}
+}
+
+// Mistaken are those of the builds that an agent believes to hold which it
+// does not.
+func Mistaken(held []string, allocations []daemon.Allocation) (gone []string) {
+	really := make(map[string]bool, len(allocations))
+	for _, a := range allocations {
+		really[a.UUID] = true
+	}
+	for _, uuid := range held {
+		if !really[uuid] {
+			gone = append(gone, uuid)
+		}
+	}
+	return gone
 }
 
 // ask numbers an agent's questions. Only the newest gets builds: a question
@@ -78,6 +101,9 @@ func (f *Fetch) check() error {
 			return daemon.Errorf(daemon.Invalid, "%.64q is not a system such as x86_64-linux", system)
 		}
 	}
+	if len(f.Held) > maxTarget {
+		return daemon.Errorf(daemon.Invalid, "an agent can hold at most %d builds", maxTarget)
+	}
 	if f.Target < 0 || f.Target > maxTarget {
 		return daemon.Errorf(daemon.Invalid, "an agent can hold 0 to %d builds, not %d", maxTarget, f.Target)
 	}
@@ -90,12 +116,12 @@ func (c *Coordinator) newsChannel() <-chan struct{} {
 	return c.news
 }
 
-// anyReady tells, without asking the writer, whether there is a build for
+// anyReady tells, without asking the writer, whether there may be a build for
 // one of the systems.
 func (c *Coordinator) anyReady(systems []string) bool {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	return c.stale || slices.ContainsFunc(systems, func(s string) bool { return c.sched.Ready(s) > 0 })
+	return c.stale || c.full == nil && slices.ContainsFunc(systems, func(s string) bool { return c.sched.Ready(s) > 0 })
 }
 
 // allocate gives an agent the builds that it may have now.
@@ -111,7 +137,7 @@ func (c *Coordinator) allocate(ctx context.Context, agent string, question int, 
 	given := 0
 	err := c.change(ctx, func(ch *change) error {
 		a, found, err := ch.Agent(ch.ctx, agent)
-		if err != nil || !found || !a.Active {
+		if err != nil || !found || !a.Active || a.Mode != daemon.Working {
 			return err
 		}
 		n := f.Target
@@ -127,7 +153,8 @@ func (c *Coordinator) allocate(ctx context.Context, agent string, question int, 
 			c.mu.Unlock()
 			return nil // it has asked again since: nobody hears this answer
 		}
-		ids := c.sched.Allocate(agent, f.Systems, n)
+		who := scheduler.Agent{ID: agent, Name: a.Name, Systems: f.Systems, Tags: a.Tags}
+		ids := c.sched.AllocateTo(who, min(n, c.fairShare(who)))
 		c.mu.Unlock()
 		ch.undo = append(ch.undo, func() {
 			for _, id := range ids {
@@ -149,6 +176,24 @@ func (c *Coordinator) allocate(ctx context.Context, agent string, question int, 
 		c.Log.Debug("builds allocated", "agent", agent, "builds", given)
 	}
 	return given, nil
+}
+
+// recently is how long ago an agent may have asked to count as one that wants
+// a share.
+const recently = time.Minute
+
+// fairShare is how many of the builds that an agent could have now it gets
+// while others may want them too: its part of them, and at least one. The
+// caller holds mu.
+func (c *Coordinator) fairShare(agent scheduler.Agent) int {
+	now, others := c.Now(), 0
+	for id, last := range c.seen {
+		if id != agent.ID && (now.Sub(last) < recently || c.asking[id] > 0) {
+			others++
+		}
+	}
+	share := (c.sched.ReadyFor(agent) + others) / (others + 1)
+	return max(1, share)
 }
 
 // recordSystems keeps what an agent asks for, if it asks for something new.

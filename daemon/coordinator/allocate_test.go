@@ -31,7 +31,8 @@ func TestBuildsAreHandedOutInputsFirstThenByPriorityThenByAge(t *testing.T) {
 		got = append(got, held...)
 		f.Ended(agent, held[0], true)
 	}
-	want := []string{urgent, old, below, above, unwanted}
+	// What an urgent build waits for is as urgent.
+	want := []string{below, above, urgent, old, unwanted}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Fatalf("order (-want +got)\n%s", diff)
 	}

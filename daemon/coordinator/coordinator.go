@@ -21,26 +21,56 @@ type Config struct {
 	Store *datastore.Store
 	Logs  *buildlog.Store
 	// Fetch returns the text of a derivation, from the local store or from
-	// one of the substitute URLs.
+	// one of the substitute URLs. What it cannot have now but perhaps later
+	// is an error of the code [daemon.Unavailable].
 	Fetch func(ctx context.Context, urls []string, drv storepath.Path) ([]byte, error)
 	// SubstituteURLs are asked for derivations when a submission names none.
 	SubstituteURLs []string
+	Policy
+	// Hooks are told of events; the names of those that want an event.
+	Hooks func(event string) []string
+	// Room tells whether the state directory has room for more builds, and
+	// why not; nil for always.
+	Room func() error
+	Now  func() time.Time
+	Log  *slog.Logger
+}
+
+// Policy is what the coordinator does by itself when something goes wrong.
+type Policy struct {
 	// SetupRetry is how long a build waits after its first setup failure;
-	// it doubles with each further one, up to MaxSetupRetry.
+	// it doubles with each further one, up to MaxSetupRetry. The same holds
+	// for builds whose agent vanished.
 	SetupRetry    time.Duration
 	MaxSetupRetry time.Duration
-	Now           func() time.Time
-	Log           *slog.Logger
+	// MaxSetupFailures is after how many setup failures a build fails, those
+	// for missing inputs not counted; zero for never.
+	MaxSetupFailures int
+	// SubmitMissing makes the coordinator submit builds of inputs that an
+	// agent cannot get.
+	SubmitMissing bool
+	// Lease is how long an agent may be silent before its builds are taken
+	// from it; MaxLosses is after how many times that fails a build.
+	Lease     time.Duration
+	MaxLosses int
+	// RetryFailures is how many times in a row a failed build is submitted
+	// again; zero for never.
+	RetryFailures int
+	// KeepFor and KeepBuilds are how long finished builds are kept, and how
+	// many of them; zero for all.
+	KeepFor    time.Duration
+	KeepBuilds int
 }
 
 // A Coordinator is a running coordinator. Its methods may be called from
 // any goroutine.
 type Coordinator struct {
 	Config
-	requests chan *request // to the writer
-	quiet    chan struct{} // closed by Quiesce
-	stop     chan struct{} // closed by Close
-	stopped  chan struct{} // closed by the writer when it has ended
+	requests chan *request  // to the writer
+	quiet    chan struct{}  // closed by Quiesce
+	stop     chan struct{}  // closed by Close
+	stopped  chan struct{}  // closed by the writer when it has ended
+	chores   sync.WaitGroup // what is done from time to time
 	fetches  singleflight.Group
 	life     context.Context // of fetches; ends with Close
 	end      context.CancelFunc
@@ -50,7 +80,12 @@ type Coordinator struct {
 	stale     bool          // sched may contradict the database: rebuild it
 	news      chan struct{} // closed, and replaced, when builds may have become ready
 	statuses  map[string]daemon.AgentStatus
-	questions map[string]int // by agent: how often it asked for builds
+	seen      map[string]time.Time // when each agent last asked or reported
+	asking    map[string]int       // requests for builds that each has open
+	began     time.Time            // what counts for those not seen
+	full      error                // why no work is handed out; nil for no reason
+	questions map[string]int       // by agent: how often it asked for builds
+	hookNews  chan struct{}        // closed, and replaced, when the outbox has something new
 }
 
 // Open starts a coordinator on what the database holds. The caller closes it,
@@ -64,7 +99,11 @@ func Open(ctx context.Context, config Config) (*Coordinator, error) {
 		stopped:   make(chan struct{}),
 		news:      make(chan struct{}),
 		statuses:  make(map[string]daemon.AgentStatus),
+		seen:      make(map[string]time.Time),
+		asking:    make(map[string]int),
 		questions: make(map[string]int),
+		began:     config.Now(),
+		hookNews:  make(chan struct{}),
 	}
 	sched, err := c.load(ctx)
 	if err != nil {
@@ -73,6 +112,7 @@ func Open(ctx context.Context, config Config) (*Coordinator, error) {
 	c.sched = sched
 	c.life, c.end = context.WithCancel(context.Background())
 	go c.write()
+	c.chores.Go(c.doChores)
 	return c, nil
 }
 
@@ -83,6 +123,7 @@ func (c *Coordinator) Quiesce() { close(c.quiet) }
 // Close ends the coordinator. Requests that come later are refused.
 func (c *Coordinator) Close() {
 	c.end()
+	c.chores.Wait()
 	close(c.stop)
 	<-c.stopped
 }
@@ -90,34 +131,24 @@ func (c *Coordinator) Close() {
 // load builds the scheduler's state from the database.
 func (c *Coordinator) load(ctx context.Context) (*scheduler.Scheduler, error) {
 	sched := scheduler.New()
-	err := c.Store.Queue(ctx, func(b datastore.QueuedBuild) error {
-		in, err := schedulerBuild(ctx, c.Store.Queries, b)
-		if err != nil {
-			return err
-		}
-		sched.Add(in)
+	err := c.Store.Queue(ctx, func(b *datastore.QueuedBuild) error {
+		sched.Add(schedulerBuild(b))
 		return nil
 	})
 	sched.Advance(c.Now())
+	sched.Priority(0) // settles all priorities now instead of at the first question
 	return sched, err
 }
 
-// schedulerBuild looks up what a build makes and needs.
-func schedulerBuild(ctx context.Context, q datastore.Queries, b datastore.QueuedBuild) (scheduler.Build, error) {
-	in := scheduler.Build{ID: b.ID, System: b.System, Priority: b.Priority, NotBefore: b.NotBefore, Agent: b.Agent}
-	makes, err := q.OutputIDs(ctx, b.Derivation)
-	if err != nil {
-		return in, err
+// schedulerBuild is a build in the scheduler's words. The scheduler keeps none
+// of its slices.
+func schedulerBuild(b *datastore.QueuedBuild) scheduler.Build {
+	in := scheduler.Build{ID: b.ID, System: b.System, Priority: b.Priority, NotBefore: b.NotBefore, Agent: b.Agent,
+		Tags: b.Tags, Makes: b.Makes, Needs: make([]scheduler.Need, len(b.Needs))}
+	for i, n := range b.Needs {
+		in.Needs[i] = scheduler.Need{Output: n.Output, Built: n.Built, Failed: n.Failed, Lost: n.Lost}
 	}
-	in.Makes = makes
-	needs, err := q.Needs(ctx, b.Derivation)
-	if err != nil {
-		return in, err
-	}
-	for _, n := range needs {
-		in.Needs = append(in.Needs, scheduler.Need{Output: n.Output, Built: n.Built, Failed: n.Failed})
-	}
-	return in, nil
+	return in
 }
 
 // announce wakes those who wait for builds. The caller holds mu.

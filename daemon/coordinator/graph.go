@@ -3,10 +3,13 @@ package coordinator
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"sync"
+	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon"
+	"codeberg.org/tbfg/tbfg/daemon/datastore"
 	"codeberg.org/tbfg/tbfg/nix/derivation"
 	"codeberg.org/tbfg/tbfg/nix/storepath"
 
@@ -19,16 +22,10 @@ const (
 	graphFetches = 16      // at the same time, for one submission
 )
 
-// node is a derivation that the database lacks.
-type node struct {
-	path storepath.Path
-	drv  *derivation.Derivation
-}
-
 // loadGraph gets a derivation and, recursively, those that it needs, as far
 // as the database lacks them. They come in an order in which every one
 // follows its inputs.
-func (c *Coordinator) loadGraph(ctx context.Context, urls []string, root storepath.Path) ([]node, error) {
+func (c *Coordinator) loadGraph(ctx context.Context, urls []string, root storepath.Path) ([]datastore.Node, error) {
 	var mu sync.Mutex // guards seen
 	seen := make(map[storepath.Path]*derivation.Derivation)
 	visit := func(ctx context.Context, path storepath.Path) (*derivation.Derivation, error) {
@@ -91,8 +88,8 @@ func (c *Coordinator) loadGraph(ctx context.Context, urls []string, root storepa
 }
 
 // inOrder sorts a graph so that inputs come first.
-func inOrder(graph map[storepath.Path]*derivation.Derivation, root storepath.Path) []node {
-	var order []node
+func inOrder(graph map[storepath.Path]*derivation.Derivation, root storepath.Path) []datastore.Node {
+	var order []datastore.Node
 	type frame struct {
 		path storepath.Path
 		next int // the input to visit next
@@ -115,7 +112,7 @@ func inOrder(graph map[storepath.Path]*derivation.Derivation, root storepath.Pat
 			}
 			continue
 		}
-		order = append(order, node{top.path, drv})
+		order = append(order, datastore.Node{Path: top.path, Derivation: drv})
 		stack = stack[:len(stack)-1]
 	}
 	return order
@@ -125,7 +122,7 @@ func inOrder(graph map[storepath.Path]*derivation.Derivation, root storepath.Pat
 // time share the effort, which therefore does not end with ctx.
 func (c *Coordinator) loadDerivation(ctx context.Context, urls []string, path storepath.Path) (*derivation.Derivation, error) {
 	result := c.fetches.DoChan(string(path)+"\x00"+fmt.Sprint(urls), func() (any, error) {
-		text, err := c.Fetch(c.life, urls, path)
+		text, err := c.fetch(urls, path)
 		if err != nil {
 			return nil, err
 		}
@@ -149,5 +146,33 @@ func (c *Coordinator) loadDerivation(ctx context.Context, urls []string, path st
 		return r.Val.(*derivation.Derivation), nil
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
+	}
+}
+
+// How often a derivation is asked for where servers do not deliver, and the
+// pauses in between: 0.25, 0.5, 1, 2 and 4 seconds, each shortened at random.
+const (
+	fetchAttempts = 6
+	fetchPause    = 250 * time.Millisecond
+)
+
+// fetch is Fetch, repeated while there is hope. That a derivation is not to be
+// had anywhere is final.
+func (c *Coordinator) fetch(urls []string, path storepath.Path) (text []byte, err error) {
+	pause := fetchPause
+	for attempt := 1; ; attempt++ {
+		text, err = c.Fetch(c.life, urls, path)
+		if daemon.CodeOf(err) != daemon.Unavailable || attempt == fetchAttempts {
+			return text, err
+		}
+		c.Log.Warn("cannot fetch a derivation; trying again", "derivation", path, "attempt", attempt, "err", err)
+		timer := time.NewTimer(pause - rand.N(pause/2))
+		select {
+		case <-timer.C:
+		case <-c.life.Done():
+			timer.Stop()
+			return nil, errClosed
+		}
+		pause *= 2
 	}
 }

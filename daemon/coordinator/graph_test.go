@@ -103,14 +103,14 @@ func TestTheFirstFailureEndsTheFetching(t *testing.T) {
 		defer mu.Unlock()
 		asked++
 		if asked == 1 {
-			return nil, daemon.Errorf(daemon.Unavailable, "the server is down")
+			return nil, daemon.Errorf(daemon.NotFound, "nobody has it")
 		}
 		<-t.Context().Done() // until the end of the test
 		return nil, errors.New("the server is still down")
 	}
 	_, err := f.Submit(t.Context(), daemon.Submission{Derivation: drv})
-	if daemon.CodeOf(err) != daemon.Unavailable {
-		t.Fatalf("got the error %v, want that the server is down", err)
+	if daemon.CodeOf(err) != daemon.NotFound {
+		t.Fatalf("got the error %v, want that nobody has it", err)
 	}
 }
 

@@ -39,7 +39,7 @@ func TestInOrderPutsInputsFirst(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			got := ""
 			for _, n := range inOrder(graphOf(tt.graph), "r") {
-				got += string(n.path)
+				got += string(n.Path)
 			}
 			if got != tt.want {
 				t.Fatalf("got the order %q, want %q", got, tt.want)
@@ -57,7 +57,7 @@ func TestSetupPauseDoublesUpToItsLimit(t *testing.T) {
 		{5, 5, []int64{5, 5}},
 		{1 << 61, 1<<62 + 1, []int64{1 << 61, 1 << 62, 1<<62 + 1, 1<<62 + 1}}, // no overflow
 	} {
-		c := &Coordinator{Config: Config{SetupRetry: time.Duration(tt.first), MaxSetupRetry: time.Duration(tt.limit)}}
+		c := &Coordinator{Config: Config{Policy: Policy{SetupRetry: time.Duration(tt.first), MaxSetupRetry: time.Duration(tt.limit)}}}
 		var got []int64
 		for before := range tt.want {
 			got = append(got, int64(c.setupPause(before)))

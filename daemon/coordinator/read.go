@@ -35,10 +35,15 @@ func (c *Coordinator) Build(ctx context.Context, uuid string) (daemon.BuildDetai
 	return detail, err
 }
 
-// refine replaces what the database says of an unfinished build's state by
-// what its inputs say, and returns the failed builds that block it. The
-// caller holds mu.
+// refine adds to what the database says of an unfinished build what others say
+// of it: its state by its inputs, its priority by what waits for it. It returns
+// the failed builds that block it. The caller holds mu.
 func (c *Coordinator) refine(b *datastore.BuildRow) (blockedBy []int64) {
+	b.Derived = b.Priority
+	if b.State.Finished() {
+		return nil
+	}
+	b.Derived, _ = c.sched.Priority(b.ID)
 	if b.State != daemon.Waiting && b.State != daemon.Deferred {
 		return nil
 	}
@@ -75,21 +80,31 @@ func (c *Coordinator) Builds(ctx context.Context, f Filter) ([]daemon.Build, err
 			return nil, noBuild(f.After)
 		}
 	}
-	rows, err := c.Store.Builds(ctx, f)
-	if err != nil {
-		return nil, err
-	}
-	builds := make([]daemon.Build, len(rows))
-	for i := range rows {
-		c.mu.RLock()
-		blocked := c.refine(&rows[i])
-		c.mu.RUnlock()
-		builds[i] = rows[i].Build
-		if builds[i].BlockedBy, err = c.Store.UUIDs(ctx, blocked); err != nil {
+	builds := []daemon.Build{}
+	for {
+		rows, err := c.Store.Builds(ctx, f)
+		if err != nil {
 			return nil, err
 		}
+		for _, row := range rows {
+			c.mu.RLock()
+			blocked, required := c.refine(&row), f.NoDependents && c.sched.Required(row.ID, nil)
+			c.mu.RUnlock()
+			if required {
+				continue
+			}
+			if row.BlockedBy, err = c.Store.UUIDs(ctx, blocked); err != nil {
+				return nil, err
+			}
+			if builds = append(builds, row.Build); len(builds) == f.Limit {
+				return builds, nil
+			}
+		}
+		if len(rows) < f.Limit {
+			return builds, nil
+		}
+		f.After = rows[len(rows)-1].UUID // some of the page fell through
 	}
-	return builds, nil
 }
 
 // Agents are all agents, in the order in which they were added.

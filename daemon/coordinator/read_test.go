@@ -7,6 +7,7 @@ import (
 	"codeberg.org/tbfg/tbfg/daemon"
 	"codeberg.org/tbfg/tbfg/daemon/coordinator"
 	"codeberg.org/tbfg/tbfg/daemon/coordinator/coordinatortest"
+	"codeberg.org/tbfg/tbfg/daemon/datastore"
 	"codeberg.org/tbfg/tbfg/nix/derivation"
 
 	"github.com/google/go-cmp/cmp"
@@ -27,6 +28,7 @@ func TestBuildsCanBeChosen(t *testing.T) {
 	f.Given(agent, 1)
 	f.Ended(agent, coordinatortest.UUID(0), true)
 	yes, no := true, false
+	games := "games"
 	for _, tt := range []struct {
 		name   string
 		filter coordinator.Filter
@@ -37,10 +39,10 @@ func TestBuildsCanBeChosen(t *testing.T) {
 		{"not processed", coordinator.Filter{Processed: &no}, []int{1, 2, 3}},
 		{"canceled", coordinator.Filter{Canceled: &yes}, nil},
 		{"not canceled", coordinator.Filter{Canceled: &no}, []int{0, 1, 2, 3}},
-		{"of a system", coordinator.Filter{System: "i686-linux"}, []int{2}},
-		{"of an unknown system", coordinator.Filter{System: "vax-netbsd"}, nil},
-		{"with a tag", coordinator.Filter{Tag: daemon.Tag{Key: "set"}}, []int{0, 1}},
-		{"with a tag's value", coordinator.Filter{Tag: daemon.Tag{Key: "set", Value: "games"}}, []int{1}},
+		{"of a system", coordinator.Filter{Systems: []string{"i686-linux"}}, []int{2}},
+		{"of an unknown system", coordinator.Filter{Systems: []string{"vax-netbsd"}}, nil},
+		{"with a tag", coordinator.Filter{Tags: []datastore.TagFilter{{Key: "set"}}}, []int{0, 1}},
+		{"with a tag's value", coordinator.Filter{Tags: []datastore.TagFilter{{Key: "set", Value: &games}}}, []int{1}},
 		{"the first", coordinator.Filter{Limit: 2}, []int{0, 1}},
 		{"those after one", coordinator.Filter{After: coordinatortest.UUID(1)}, []int{2, 3}},
 		{"a page", coordinator.Filter{After: coordinatortest.UUID(0), Limit: 2, Processed: &no}, []int{1, 2}},

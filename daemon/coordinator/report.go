@@ -2,6 +2,7 @@ package coordinator
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"time"
 
@@ -31,6 +32,23 @@ func held(ctx context.Context, q datastore.Queries, agent, uuid string) (datasto
 	return b, nil
 }
 
+// heldOrLost is held, but for a result it is enough that the agent held the
+// build once: it may have been thought to have vanished.
+func heldOrLost(ctx context.Context, q datastore.Queries, agent, uuid string) (datastore.BuildRow, error) {
+	b, err := held(ctx, q, agent, uuid)
+	if daemon.CodeOf(err) != daemon.Denied {
+		return b, err
+	}
+	_, losses, e := q.Losses(ctx, b.ID, agent)
+	if e != nil {
+		return b, e
+	}
+	if losses > 0 {
+		return b, nil
+	}
+	return b, err
+}
+
 // ReportStart records that an agent began to build.
 func (c *Coordinator) ReportStart(ctx context.Context, agent, uuid string) error {
 	news := false
@@ -43,6 +61,9 @@ func (c *Coordinator) ReportStart(ctx context.Context, agent, uuid string) error
 			return processed(b)
 		}
 		news = true
+		if err := c.event(ch, buildEvent(daemon.BuildStarted, b.Build)); err != nil {
+			return err
+		}
 		return ch.Start(ch.ctx, b.ID, daemon.Start{Agent: agent, Time: c.Now()})
 	})
 	if err == nil && news {
@@ -74,24 +95,41 @@ func (c *Coordinator) ReportResult(ctx context.Context, agent, uuid string, r da
 	}
 	news := false
 	err := c.change(ctx, func(ch *change) error {
-		b, err := held(ch.ctx, ch.Queries, agent, uuid)
-		if err != nil || b.State == want {
+		b, err := heldOrLost(ch.ctx, ch.Queries, agent, uuid)
+		if err != nil || b.State == want && b.Agent == agent {
 			return err
 		}
 		if b.State.Finished() {
 			return processed(b)
 		}
 		news = true
-		ch.then = append(ch.then, func() {
-			c.sched.Finish(b.ID, r.Success)
-			c.announce()
-		})
-		return ch.Finish(ch.ctx, b, agent, r)
+		return c.finish(ch, b, agent, r)
 	})
 	if err == nil && news {
 		c.Log.Info("build "+uuid+" "+string(want), "agent", agent)
 	}
 	return err
+}
+
+// finish ends a build, whoever holds it now.
+func (c *Coordinator) finish(ch *change, b datastore.BuildRow, agent string, r daemon.Result) error {
+	ch.then = append(ch.then, func() {
+		c.sched.Finish(b.ID, r.Success)
+		c.announce()
+	})
+	b.Agent = agent
+	event := buildEvent(daemon.BuildFailure, b.Build)
+	if r.Success {
+		event.Name = daemon.BuildSuccess
+	}
+	event.FailureReason = r.Reason
+	if err := c.event(ch, event); err != nil {
+		return err
+	}
+	if err := ch.Finish(ch.ctx, b, agent, r); err != nil || r.Success {
+		return err
+	}
+	return c.retryFailure(ch, b)
 }
 
 // checkResult bounds what an agent says of a result. A failure has no outputs.
@@ -120,6 +158,7 @@ func (c *Coordinator) ReportSetupFailure(ctx context.Context, agent, uuid string
 		return err
 	}
 	var until time.Time
+	submitted := 0
 	err := c.change(ctx, func(ch *change) error {
 		b, err := held(ch.ctx, ch.Queries, agent, uuid)
 		if err != nil {
@@ -128,18 +167,37 @@ func (c *Coordinator) ReportSetupFailure(ctx context.Context, agent, uuid string
 		if b.State.Finished() {
 			return processed(b)
 		}
-		before, err := ch.SetupFailureCount(ch.ctx, b.ID)
+		event := buildEvent(daemon.BuildMissingInputs, b.Build)
+		event.FailureReason, event.MissingInputs = f.Reason, f.MissingInputs
+		if f.Reason == daemon.MissingInputs {
+			if err := c.event(ch, event); err != nil {
+				return err
+			}
+			if submitted, err = c.lookForMissing(ch, b, f.MissingInputs); err != nil {
+				return err
+			}
+		}
+		before, others, err := ch.SetupFailureCount(ch.ctx, b.ID)
 		if err != nil {
 			return err
 		}
 		until = f.Time.Add(c.setupPause(before))
-		ch.then = append(ch.then, func() {
-			c.sched.Release(b.ID, until)
-			c.announce()
-		})
-		return ch.FailSetup(ch.ctx, b.ID, f, until)
+		if submitted > 0 {
+			until = time.Time{} // it waits for these
+		}
+		if err := ch.FailSetup(ch.ctx, b.ID, f, until); err != nil {
+			return err
+		}
+		if f.Reason != daemon.MissingInputs && c.MaxSetupFailures > 0 && others+1 >= c.MaxSetupFailures {
+			return c.finish(ch, b, agent, daemon.Result{Ended: f.Time,
+				Reason: fmt.Sprintf("given up: it could not be set up %d times, the last time because of %s", others+1, f.Reason)})
+		}
+		c.release(ch, b.ID, until)
+		return nil
 	})
-	if err == nil {
+	if err == nil && submitted > 0 {
+		c.Log.Info("build "+uuid+" waits for builds of inputs that are missing", "agent", agent, "submitted", submitted)
+	} else if err == nil {
 		c.Log.Warn("build "+uuid+" could not be set up", "agent", agent, "reason", f.Reason,
 			"missing", len(f.MissingInputs), "again", until.UTC().Format(time.DateTime))
 	}
@@ -169,10 +227,7 @@ func (c *Coordinator) ReleaseBuild(ctx context.Context, agent, uuid string) erro
 		if b.State.Finished() {
 			return processed(b)
 		}
-		ch.then = append(ch.then, func() {
-			c.sched.Release(b.ID, time.Time{})
-			c.announce()
-		})
+		c.release(ch, b.ID, time.Time{})
 		return ch.Release(ch.ctx, b.ID)
 	})
 	if err == nil {
@@ -183,16 +238,23 @@ func (c *Coordinator) ReleaseBuild(ctx context.Context, agent, uuid string) erro
 
 // SaveLog keeps a build's log as an agent sends it.
 func (c *Coordinator) SaveLog(ctx context.Context, agent, uuid, format string, body io.Reader) error {
-	if _, err := held(ctx, c.Store.Queries, agent, uuid); err != nil {
+	if _, err := heldOrLost(ctx, c.Store.Queries, agent, uuid); err != nil {
 		return err
 	}
 	return c.Logs.Save(uuid, format, body)
 }
 
 // ReportStatus keeps what an agent says of itself.
-func (c *Coordinator) ReportStatus(agent string, s daemon.AgentStatus) {
+func (c *Coordinator) ReportStatus(ctx context.Context, agent string, s daemon.AgentStatus) error {
 	s.Time = c.Now()
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	before := c.statuses[agent]
 	c.statuses[agent] = s
+	c.mu.Unlock()
+	if before.Status == s.Status || c.Hooks == nil || len(c.Hooks(daemon.AgentStatusChanged)) == 0 {
+		return nil
+	}
+	return c.change(ctx, func(ch *change) error {
+		return c.event(ch, daemon.Event{Name: daemon.AgentStatusChanged, Agent: agent, Status: s.Status})
+	})
 }

@@ -20,14 +20,15 @@ func newSecret() string {
 // hash would protect nothing more: nobody guesses 240 random bits.
 const hashScheme = "sha256"
 
-func hashSecret(secret string) string {
+// HashSecret is what is stored of a secret; it differs from call to call.
+func HashSecret(secret string) string {
 	salt := make([]byte, 16)
 	rand.Read(salt)
 	return strings.Join([]string{hashScheme, base64.RawURLEncoding.EncodeToString(salt), digest(salt, secret)}, ":")
 }
 
-// checkSecret compares in a time that tells nothing of the stored hash.
-func checkSecret(hash, secret string) bool {
+// CheckSecret compares in a time that tells nothing of the stored hash.
+func CheckSecret(hash, secret string) bool {
 	scheme, rest, _ := strings.Cut(hash, ":")
 	text, sum, _ := strings.Cut(rest, ":")
 	salt, err := base64.RawURLEncoding.DecodeString(text)

@@ -2,7 +2,7 @@ package coordinator
 
 import (
 	"context"
-	"strings"
+	"net/url"
 	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon"
@@ -37,10 +37,8 @@ func (c *Coordinator) Submit(ctx context.Context, s daemon.Submission) (daemon.S
 	}
 	var done daemon.Submitted
 	err = c.change(ctx, func(ch *change) error {
-		for _, n := range graph {
-			if _, err := ch.InsertDerivation(ch.ctx, n.path, n.drv); err != nil {
-				return err
-			}
+		if err := ch.InsertGraph(ch.ctx, graph); err != nil {
+			return err
 		}
 		id, err := ch.DerivationID(ch.ctx, s.Derivation)
 		if err != nil {
@@ -84,50 +82,36 @@ func whyNot(ch *change, s daemon.Submission, derivation int64) (reason string, e
 // submitInputs adds builds for the derivations of the input graph that have
 // none.
 func (c *Coordinator) submitInputs(ch *change, s daemon.Submission, derivation int64) (n int, err error) {
-	inputs, err := ch.InputGraph(ch.ctx, derivation)
+	inputs, err := ch.InputsWithoutBuild(ch.ctx, derivation)
 	if err != nil {
 		return 0, err
 	}
 	for _, input := range inputs {
-		has, err := ch.OutputsHaveBuild(ch.ctx, input.ID)
-		if err != nil {
-			return n, err
-		}
-		if has {
-			continue
-		}
 		build := daemon.Submission{Derivation: input.Path, UUID: uuid.NewString(), Priority: s.Priority, Tags: s.Tags, NotBefore: s.NotBefore}
 		if err := c.insertBuild(ch, build, input.ID); err != nil {
-			return n, err
+			return 0, err
 		}
-		n++
 	}
-	return n, nil
+	return len(inputs), nil
 }
 
 // insertBuild adds one build to the database and, after the commit, to the
 // scheduler.
 func (c *Coordinator) insertBuild(ch *change, s daemon.Submission, derivation int64) error {
-	if _, taken, err := ch.Build(ch.ctx, s.UUID); taken || err != nil {
-		if err == nil {
-			err = daemon.Errorf(daemon.Conflict, "there is a build %s already", s.UUID)
-		}
-		return err
-	}
-	row := daemon.Build{UUID: s.UUID, Priority: s.Priority, Created: c.Now(), NotBefore: s.NotBefore, Tags: s.Tags}
+	row := daemon.Build{UUID: s.UUID, Derivation: s.Derivation, Priority: s.Priority, Created: c.Now(), NotBefore: s.NotBefore, Tags: s.Tags}
 	id, err := ch.InsertBuild(ch.ctx, derivation, row)
 	if err != nil {
 		return err
 	}
-	system, err := ch.DerivationSystem(ch.ctx, derivation)
+	shape, err := ch.Shape(ch.ctx, derivation)
 	if err != nil {
 		return err
 	}
-	in, err := schedulerBuild(ch.ctx, ch.Queries, datastore.QueuedBuild{
-		ID: id, Derivation: derivation, System: system, Priority: s.Priority, NotBefore: s.NotBefore})
-	if err != nil {
+	row.System = shape.System
+	if err := c.event(ch, buildEvent(daemon.BuildSubmitted, row)); err != nil {
 		return err
 	}
+	in := schedulerBuild(&datastore.QueuedBuild{ID: id, Shape: shape, Priority: s.Priority, NotBefore: s.NotBefore, Tags: s.Tags})
 	ch.then = append(ch.then, func() {
 		c.sched.Add(in)
 		c.announce()
@@ -149,8 +133,9 @@ func checkSubmission(s *daemon.Submission) error {
 		return daemon.Errorf(daemon.Invalid, "more than %d substitute URLs", maxURLs)
 	}
 	for _, u := range s.SubstituteURLs {
-		if !strings.HasPrefix(u, "http://") && !strings.HasPrefix(u, "https://") {
-			return daemon.Errorf(daemon.Invalid, "the substitute URL %q is neither http:// nor https://", u)
+		parsed, err := url.Parse(u)
+		if err != nil || parsed.Scheme != "http" && parsed.Scheme != "https" || parsed.Host == "" {
+			return daemon.Errorf(daemon.Invalid, "the substitute URL %.200q is not one with http:// or https:// and a host", u)
 		}
 	}
 	return checkTags(s.Tags)

@@ -8,6 +8,7 @@ import (
 
 	"codeberg.org/tbfg/tbfg/daemon"
 	"codeberg.org/tbfg/tbfg/daemon/datastore"
+	"codeberg.org/tbfg/tbfg/daemon/scheduler"
 )
 
 // maxBatch is how many changes share a commit at most. A durable commit
@@ -109,11 +110,15 @@ func (c *Coordinator) commit(batch []*request) {
 			if results[i] != nil {
 				c.locked(r.c.undo)
 			}
+			if errors.Is(results[i], datastore.ErrGone) {
+				return results[i]
+			}
 		}
 		return nil
 	})
 	if err != nil {
-		// The disk may hold the changes or not; only it knows.
+		// The disk may hold the changes or not: refresh makes sure that it
+		// does not, and looks.
 		c.mu.Lock()
 		c.stale = true
 		c.mu.Unlock()
@@ -138,9 +143,14 @@ func (c *Coordinator) refresh() error {
 	if !c.stale { // only the writer sets it
 		return nil
 	}
-	sched, err := c.load(context.Background())
+	ctx := context.Background()
+	err := c.Store.Settle(ctx)
+	var sched *scheduler.Scheduler
+	if err == nil {
+		sched, err = c.load(ctx)
+	}
 	if err != nil {
-		return errors.Join(daemon.Errorf(daemon.Unavailable, "the coordinator cannot read its database"), err)
+		return errors.Join(daemon.Errorf(daemon.Unavailable, "the coordinator cannot use its database"), err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

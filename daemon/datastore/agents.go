@@ -20,13 +20,29 @@ func (t *Tx) InsertAgent(ctx context.Context, id, name, description string) erro
 // is no such agent.
 func (t *Tx) UpdateAgent(ctx context.Context, id string, change daemon.AgentChange) (found bool, err error) {
 	n, err := t.stmts.exec(ctx, "agent_update", id, change.Name, change.Description, change.Active)
-	if err != nil || n == 0 || change.Tags == nil {
+	if err != nil || n == 0 {
 		return n > 0, err
+	}
+	if change.Mode != nil {
+		if err := t.setMode(ctx, id, *change.Mode); err != nil {
+			return true, err
+		}
+	}
+	if change.Tags == nil {
+		return true, nil
 	}
 	if _, err := t.stmts.exec(ctx, "agent_tags_delete", id); err != nil {
 		return true, err
 	}
 	return true, t.insertTags(ctx, "agent_tag_insert", id, *change.Tags)
+}
+
+func (t *Tx) setMode(ctx context.Context, id string, mode daemon.Mode) error {
+	if _, err := t.stmts.exec(ctx, "agent_mode_delete", id); err != nil || mode == daemon.Working {
+		return err
+	}
+	_, err := t.stmts.exec(ctx, "agent_mode_insert", id, string(mode))
+	return err
 }
 
 // insertTags attaches tags to a build or an agent.
@@ -74,11 +90,14 @@ func (q Queries) agents(ctx context.Context, id any) ([]daemon.Agent, error) {
 	var agents []daemon.Agent
 	err := q.stmts.each(ctx, "agents", []any{id}, func(rows *sql.Rows) error {
 		var a daemon.Agent
-		var name, description sql.NullString
-		if err := rows.Scan(&a.ID, &name, &description, &a.Active); err != nil {
+		var name, description, mode sql.NullString
+		if err := rows.Scan(&a.ID, &name, &description, &a.Active, &mode); err != nil {
 			return err
 		}
-		a.Name, a.Description = name.String, description.String
+		a.Name, a.Description, a.Mode = name.String, description.String, daemon.Working
+		if mode.Valid {
+			a.Mode = daemon.Mode(mode.String)
+		}
 		agents = append(agents, a)
 		return nil
 	})
@@ -102,6 +121,24 @@ func (q Queries) fillAgent(ctx context.Context, a *daemon.Agent) (err error) {
 	}
 	a.Allocated, err = q.Allocations(ctx, a.ID)
 	return err
+}
+
+// AgentByName is the id of the first agent with a name; empty if there is none.
+func (q Queries) AgentByName(ctx context.Context, name string) (id string, err error) {
+	_, err = q.stmts.row(ctx, "agent_by_name", []any{name}, &id)
+	return id, err
+}
+
+// Holders are the agents that hold builds.
+func (q Queries) Holders(ctx context.Context) ([]string, error) {
+	var ids []string
+	err := q.stmts.each(ctx, "holders", nil, func(rows *sql.Rows) error {
+		var id string
+		err := rows.Scan(&id)
+		ids = append(ids, id)
+		return err
+	})
+	return ids, err
 }
 
 // AgentSystems are the systems that an agent asked builds for, sorted.

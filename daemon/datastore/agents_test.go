@@ -51,7 +51,7 @@ func TestAnAgentWithAllThatBelongsToIt(t *testing.T) {
 		t.Fatalf("got %v, %v", found, err)
 	}
 	want := daemon.Agent{
-		ID: "1", Name: "bedok", Description: "in the cupboard", Active: true,
+		ID: "1", Name: "bedok", Description: "in the cupboard", Active: true, Mode: daemon.Working,
 		Tags:    []daemon.Tag{{Key: "cores", Value: "4"}, {Key: "place", Value: "cupboard"}},
 		Systems: []string{"i686-linux", "x86_64-linux"},
 		Allocated: []daemon.Allocation{
@@ -86,7 +86,8 @@ func TestUpdateAgentChangesWhatIsGiven(t *testing.T) {
 	pointer := func(s string) *string { return &s }
 	no := false
 	noTags := []daemon.Tag{}
-	before := daemon.Agent{ID: "1", Name: "bedok", Description: "old", Active: true, Tags: []daemon.Tag{{Key: "a", Value: "b"}}}
+	paused := daemon.Paused
+	before := daemon.Agent{ID: "1", Name: "bedok", Description: "old", Active: true, Mode: daemon.Working, Tags: []daemon.Tag{{Key: "a", Value: "b"}}}
 	tests := []struct {
 		name   string
 		change daemon.AgentChange
@@ -95,6 +96,7 @@ func TestUpdateAgentChangesWhatIsGiven(t *testing.T) {
 		{"nothing", daemon.AgentChange{}, func(*daemon.Agent) {}},
 		{"the name", daemon.AgentChange{Name: pointer("tampines")}, func(a *daemon.Agent) { a.Name = "tampines" }},
 		{"the description to nothing", daemon.AgentChange{Description: pointer("")}, func(a *daemon.Agent) { a.Description = "" }},
+		{"its mode", daemon.AgentChange{Mode: &paused}, func(a *daemon.Agent) { a.Mode = paused }},
 		{"whether it is active", daemon.AgentChange{Active: &no}, func(a *daemon.Agent) { a.Active = false }},
 		{"the tags to none", daemon.AgentChange{Tags: &noTags}, func(a *daemon.Agent) { a.Tags = nil }},
 		{"the tags to others", daemon.AgentChange{Tags: &[]daemon.Tag{{Key: "c", Value: "d"}}},

@@ -4,9 +4,13 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
+	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon"
 	"codeberg.org/tbfg/tbfg/nix/storepath"
+
+	"github.com/mattn/go-sqlite3"
 )
 
 // A BuildRow is a build as it stands in the database. Its State is one of
@@ -22,6 +26,10 @@ type BuildRow struct {
 // InsertBuild adds a build of a stored derivation and returns its row.
 func (t *Tx) InsertBuild(ctx context.Context, derivation int64, b daemon.Build) (int64, error) {
 	id, err := t.stmts.insert(ctx, "build_insert", b.UUID, derivation, b.Priority, timeValue(b.Created), timeValue(b.NotBefore))
+	var broken sqlite3.Error
+	if errors.As(err, &broken) && broken.ExtendedCode == sqlite3.ErrConstraintUnique {
+		return 0, daemon.Errorf(daemon.Conflict, "there is a build %s already", b.UUID)
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -43,23 +51,63 @@ func (q Queries) Build(ctx context.Context, uuid string) (b BuildRow, found bool
 
 // A BuildFilter chooses builds; the zero value chooses all.
 type BuildFilter struct {
-	After     string // UUID of the last build of the page before
-	Processed *bool
-	Canceled  *bool
-	System    string
-	Tag       daemon.Tag // an empty value stands for any
-	Limit     int        // zero for no limit
+	After         string // UUID of the last build of the page before
+	Processed     *bool
+	Canceled      *bool
+	Systems       []string // one of them
+	NotSystems    []string
+	Tags          []TagFilter // all of them
+	NotTags       []TagFilter // none of them
+	PriorityAbove *int64
+	PriorityBelow *int64
+	CreatedAfter  time.Time
+	CreatedBefore time.Time
+	Derivation    storepath.Path
+	NoDependents  bool // only builds that no unfinished build waits for; the coordinator sees to it
+	Limit         int  // zero for no limit
 }
 
-// Builds are the builds that a filter chooses, oldest first.
-func (q Queries) Builds(ctx context.Context, f BuildFilter) ([]BuildRow, error) {
+// A TagFilter matches a tag; without a value it matches every tag of the key.
+type TagFilter struct {
+	Key   string  `json:"key"`
+	Value *string `json:"value,omitempty"`
+}
+
+func (f *BuildFilter) args() ([]any, error) {
 	limit := -1
 	if f.Limit > 0 {
 		limit = f.Limit
 	}
+	var lists []any
+	for _, list := range []struct {
+		empty bool
+		of    any
+	}{
+		{len(f.Systems) == 0, f.Systems}, {len(f.NotSystems) == 0, f.NotSystems},
+		{len(f.Tags) == 0, f.Tags}, {len(f.NotTags) == 0, f.NotTags},
+	} {
+		if list.empty {
+			lists = append(lists, nil)
+			continue
+		}
+		text, err := json.Marshal(list.of)
+		if err != nil {
+			return nil, err
+		}
+		lists = append(lists, string(text))
+	}
+	return []any{f.After, f.Processed, f.Canceled, lists[0], lists[1], f.PriorityAbove, f.PriorityBelow,
+		timeValue(f.CreatedAfter), timeValue(f.CreatedBefore), textValue(string(f.Derivation)), lists[2], lists[3], limit}, nil
+}
+
+// Builds are the builds that a filter chooses, oldest first.
+func (q Queries) Builds(ctx context.Context, f BuildFilter) ([]BuildRow, error) {
+	args, err := f.args()
+	if err != nil {
+		return nil, err
+	}
 	var builds []BuildRow
-	args := []any{f.After, f.Processed, f.Canceled, textValue(f.System), textValue(f.Tag.Key), textValue(f.Tag.Value), limit}
-	err := q.stmts.each(ctx, "builds", args, func(rows *sql.Rows) error {
+	err = q.stmts.each(ctx, "builds", args, func(rows *sql.Rows) error {
 		var b BuildRow
 		err := scanBuild(rows, &b)
 		builds = append(builds, b)

@@ -22,14 +22,12 @@ func TestADerivationIsStoredOnce(t *testing.T) {
 	if first == 0 || first != second || first != must(s.DerivationID(ctx, item("hello.drv")))(t) {
 		t.Fatalf("got rows %d and %d, want one", first, second)
 	}
-	if got := must(s.DerivationSystem(ctx, first))(t); got != "x86_64-linux" {
-		t.Fatalf("got the system %q", got)
+	shape := must(s.Shape(ctx, first))(t)
+	if shape.System != "x86_64-linux" || len(shape.Makes) != 1 || len(shape.Needs) != 0 {
+		t.Fatalf("got the shape %+v", shape)
 	}
-	if got := must(s.OutputIDs(ctx, first))(t); len(got) != 1 {
-		t.Fatalf("got outputs %v, want one", got)
-	}
-	if got := must(s.DerivationSystem(ctx, 77))(t); got != "" {
-		t.Fatalf("the system of nothing: got %q", got)
+	if got := must(s.Shape(ctx, 77))(t); got.System != "" {
+		t.Fatalf("the shape of nothing: got %+v", got)
 	}
 }
 
@@ -40,14 +38,14 @@ func TestADerivationMayHaveSeveralOutputs(t *testing.T) {
 	user := insertDerivation(t, s, "hello", &derivation.Derivation{System: "x86_64-linux",
 		Outputs: []derivation.Output{{Name: "out", Path: item("hello")}},
 		Inputs:  []derivation.Input{{Path: item("gcc.drv"), Outputs: []string{"lib", "out"}}}})
-	outputs := must(s.OutputIDs(context.Background(), id))(t)
+	outputs := must(s.Shape(context.Background(), id))(t).Makes
 	want := []Need{{Output: outputs[0]}, {Output: outputs[1]}}
-	if diff := cmp.Diff(want, must(s.Needs(context.Background(), user))(t)); diff != "" {
+	if diff := cmp.Diff(want, must(s.Shape(context.Background(), user))(t).Needs); diff != "" {
 		t.Fatalf("needs (-want +got):\n%s", diff)
 	}
 }
 
-func TestInsertDerivationRefusesWhatNeedsNothing(t *testing.T) {
+func TestInsertGraphRefusesWhatNeedsNothing(t *testing.T) {
 	s := fresh(t)
 	insert(t, s, "glibc")
 	ctx := context.Background()
@@ -56,9 +54,8 @@ func TestInsertDerivationRefusesWhatNeedsNothing(t *testing.T) {
 		"an output that its input has not": {Path: item("glibc.drv"), Outputs: []string{"doc"}},
 	} {
 		err := s.Update(ctx, func(tx *Tx) error {
-			_, err := tx.InsertDerivation(ctx, item("hello.drv"), &derivation.Derivation{System: "x86_64-linux",
-				Outputs: []derivation.Output{{Name: "out", Path: item("hello")}}, Inputs: []derivation.Input{input}})
-			return err
+			return tx.InsertGraph(ctx, []Node{{item("hello.drv"), &derivation.Derivation{System: "x86_64-linux",
+				Outputs: []derivation.Output{{Name: "out", Path: item("hello")}}, Inputs: []derivation.Input{input}}}})
 		})
 		if daemon.CodeOf(err) != daemon.Invalid || !strings.Contains(err.Error(), string(input.Path)) {
 			t.Errorf("%s: got %v, want an error that names it", name, err)
@@ -115,7 +112,7 @@ func TestWhatIsKnownOfAnInput(t *testing.T) {
 			if tt.failed > 0 {
 				want.Failed = build(t, s, tt.failed).ID
 			}
-			got := must(s.Needs(context.Background(), hello))(t)
+			got := must(s.Shape(context.Background(), hello))(t).Needs
 			if len(got) == 1 {
 				want.Output = got[0].Output
 			}
@@ -126,28 +123,33 @@ func TestWhatIsKnownOfAnInput(t *testing.T) {
 	}
 }
 
-func TestInputGraph(t *testing.T) {
+func TestInputsWithoutBuild(t *testing.T) {
 	s := fresh(t)
-	insert(t, s, "bash")
+	bash := insert(t, s, "bash")
 	insert(t, s, "glibc", "bash")
 	insert(t, s, "gcc", "glibc", "bash")
 	insert(t, s, "unrelated", "bash")
 	hello := insert(t, s, "hello", "gcc", "glibc")
-	paths := func(drv int64) []storepath.Path {
-		var paths []storepath.Path
-		for _, ref := range must(s.InputGraph(context.Background(), drv))(t) {
-			if id := must(s.DerivationID(context.Background(), ref.Path))(t); id != ref.ID {
-				t.Errorf("%s: got row %d, want %d", ref.Path, ref.ID, id)
+	submit(t, s, 1, bash, daemon.Build{})
+	missing := func(drv int64) (paths []storepath.Path) {
+		update(t, s, func(ctx context.Context, tx *Tx) error {
+			refs, err := tx.InputsWithoutBuild(ctx, drv)
+			for _, ref := range refs {
+				paths = append(paths, ref.Path)
 			}
-			paths = append(paths, ref.Path)
-		}
+			return err
+		})
 		return paths
 	}
-	if diff := cmp.Diff([]storepath.Path{item("bash.drv"), item("glibc.drv"), item("gcc.drv")}, paths(hello)); diff != "" {
+	if diff := cmp.Diff([]storepath.Path{item("glibc.drv"), item("gcc.drv")}, missing(hello)); diff != "" {
 		t.Fatalf("below hello (-want +got):\n%s", diff)
 	}
-	if got := paths(must(s.DerivationID(context.Background(), item("bash.drv")))(t)); got != nil {
-		t.Fatalf("below bash: got %v, want nothing", got)
+	if got := missing(hello); got != nil {
+		t.Fatalf("below hello once more: got %v, want nothing: it was seen to", got)
+	}
+	update(t, s, func(ctx context.Context, tx *Tx) error { return tx.Cancel(ctx, build(t, s, 1).ID, noon) })
+	if diff := cmp.Diff([]storepath.Path{item("bash.drv"), item("glibc.drv"), item("gcc.drv")}, missing(hello)); diff != "" {
+		t.Fatalf("when a build was canceled (-want +got):\n%s", diff)
 	}
 }
 

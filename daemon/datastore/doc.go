@@ -4,9 +4,8 @@
 // here first, and everything it holds in memory can be rebuilt from here.
 // Trust: whoever can write the file controls the farm; it holds salted
 // hashes of passwords, no passwords, and has the mode 0600.
-// Size: about 1 kB a build, about 300 bytes a derivation and 60 bytes each of
-// its inputs. Loss: the history of builds and the agents' credentials are
-// gone; nothing that was built is.
+// Size: about 1 kB a build and 600 bytes a derivation. Loss: the history of
+// builds and the agents' credentials are gone; nothing that was built is.
 //
 // Each query is a file in sql/, named as the method that uses it; the tables
 // are made by the numbered files in migrations/.

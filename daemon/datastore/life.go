@@ -2,10 +2,12 @@ package datastore
 
 import (
 	"context"
+	"database/sql"
 	"strings"
 	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon"
+	"codeberg.org/tbfg/tbfg/nix/storepath"
 )
 
 // What happens to a build, each step a few rows.
@@ -43,6 +45,9 @@ func (t *Tx) Finish(ctx context.Context, b BuildRow, agent string, r daemon.Resu
 	if _, err := t.stmts.exec(ctx, "build_end", b.ID, timeValue(r.Ended)); err != nil {
 		return err
 	}
+	if err := t.knowOutputs(ctx, b, r.Success); err != nil {
+		return err
+	}
 	for _, o := range r.Outputs {
 		bases := make([]string, len(o.References))
 		for i, ref := range o.References {
@@ -57,6 +62,24 @@ func (t *Tx) Finish(ctx context.Context, b BuildRow, agent string, r daemon.Resu
 		}
 	}
 	return t.Release(ctx, b.ID)
+}
+
+// knowOutputs keeps what a build came to with the outputs that it makes.
+func (t *Tx) knowOutputs(ctx context.Context, b BuildRow, success bool) error {
+	shape, err := t.Shape(ctx, b.DerivationID)
+	if err != nil {
+		return err
+	}
+	for _, output := range shape.Makes {
+		query, args := "output_failed", []any{output, b.ID}
+		if success {
+			query, args = "output_built", []any{output}
+		}
+		if _, err := t.stmts.exec(ctx, query, args...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // FailSetup records a setup failure; the build goes back to the queue and
@@ -77,8 +100,81 @@ func (t *Tx) FailSetup(ctx context.Context, build int64, f daemon.SetupFailure, 
 	return t.Release(ctx, build)
 }
 
-// SetupFailureCount is how often the setup of a build failed.
-func (q Queries) SetupFailureCount(ctx context.Context, build int64) (n int, err error) {
-	_, err = q.stmts.row(ctx, "build_setup_failure_count", []any{build}, &n)
+// SetupFailureCount is how often the setup of a build failed, and how often
+// for other reasons than missing inputs.
+func (q Queries) SetupFailureCount(ctx context.Context, build int64) (all, others int, err error) {
+	_, err = q.stmts.row(ctx, "build_setup_failure_count", []any{build, daemon.MissingInputs}, &all, &others)
+	return all, others, err
+}
+
+// Lose takes a build from an agent that does not report any more.
+func (t *Tx) Lose(ctx context.Context, build int64, agent string, at time.Time) error {
+	if _, err := t.stmts.exec(ctx, "lost_allocation_insert", build, agent, timeValue(at)); err != nil {
+		return err
+	}
+	return t.Release(ctx, build)
+}
+
+// Losses is how often a build was taken from agents, and how often from this
+// one.
+func (q Queries) Losses(ctx context.Context, build int64, agent string) (all, its int, err error) {
+	_, err = q.stmts.row(ctx, "lost_allocations", []any{build, agent}, &all, &its)
+	return all, its, err
+}
+
+// Defer keeps a build from being handed out before a time.
+func (t *Tx) Defer(ctx context.Context, build int64, notBefore time.Time) error {
+	_, err := t.stmts.exec(ctx, "build_defer", build, timeValue(notBefore))
+	return err
+}
+
+// Cancel marks a build as canceled and takes it from its agent. Graphs may not
+// be complete any more, see InputsWithoutBuild.
+func (t *Tx) Cancel(ctx context.Context, build int64, at time.Time) error {
+	if _, err := t.stmts.exec(ctx, "build_cancel", build, timeValue(at)); err != nil {
+		return err
+	}
+	if _, err := t.stmts.exec(ctx, "complete_graphs_delete"); err != nil {
+		return err
+	}
+	return t.Release(ctx, build)
+}
+
+// SetPriority changes a build's own priority.
+func (t *Tx) SetPriority(ctx context.Context, build, priority int64) error {
+	_, err := t.stmts.exec(ctx, "build_priority", build, priority)
+	return err
+}
+
+// LoseOutput records that an agent cannot get an output.
+func (t *Tx) LoseOutput(ctx context.Context, output int64) error {
+	_, err := t.stmts.exec(ctx, "output_lost", output)
+	return err
+}
+
+// A Maker is a derivation that makes an output.
+type Maker struct {
+	Output     int64
+	Derivation DerivationRef
+	Unfinished bool // it has an unfinished build
+}
+
+// Makers are the derivations that make the store item with a path, the one
+// that was stored last first.
+func (q Queries) Makers(ctx context.Context, output storepath.Path) ([]Maker, error) {
+	var makers []Maker
+	err := q.stmts.each(ctx, "output_makers", []any{string(output)}, func(rows *sql.Rows) error {
+		var m Maker
+		err := rows.Scan(&m.Output, &m.Derivation.ID, &m.Derivation.Path, &m.Unfinished)
+		makers = append(makers, m)
+		return err
+	})
+	return makers, err
+}
+
+// FailuresInARow is how many builds of a derivation failed since one
+// succeeded.
+func (q Queries) FailuresInARow(ctx context.Context, derivation int64) (n int, err error) {
+	_, err = q.stmts.row(ctx, "failures_in_a_row", []any{derivation}, &n)
 	return n, err
 }

@@ -82,8 +82,8 @@ func TestTheLifeOfABuildThatFailsAtLast(t *testing.T) {
 			}
 			return tx.FailSetup(ctx, id, failure, noon.Add(time.Duration(i+1)*time.Minute))
 		})
-		if n := must(s.SetupFailureCount(context.Background(), id))(t); n != i+1 {
-			t.Fatalf("got %d setup failures, want %d", n, i+1)
+		if n, others, err := s.SetupFailureCount(context.Background(), id); n != i+1 || others != 0 || err != nil {
+			t.Fatalf("got %d and %d setup failures, %v, want %d for missing inputs", n, others, err, i+1)
 		}
 		if b := build(t, s, 1); b.State != daemon.Deferred || b.Agent != "" || !b.NotBefore.Equal(noon.Add(time.Duration(i+1)*time.Minute)) {
 			t.Fatalf("after a setup failure: got %+v", b)

@@ -12,10 +12,10 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// applicationID marks a database as tbfg's in its header ("tbfg" in ASCII).
+// ApplicationID marks a database as tbfg's in its header ("tbfg" in ASCII).
 // It keeps us from writing into a Guix Build Coordinator's database, which
 // has the same default name under the compatible command's paths.
-const applicationID = 0x74626667
+const ApplicationID = 0x74626667
 
 // recognise refuses a file that is not ours to write: another program's
 // database, or one that a newer tbfg has migrated. It is left as it is, which
@@ -34,7 +34,7 @@ func recognise(ctx context.Context, file string) error {
 	switch {
 	case err != nil || globErr != nil:
 		return fmt.Errorf("read its header: %w", errors.Join(err, globErr))
-	case id != applicationID && (id != 0 || version != 0 || tables > 0):
+	case id != ApplicationID && (id != 0 || version != 0 || tables > 0):
 		return fmt.Errorf("this is another program's database, perhaps the Guix Build Coordinator's: " +
 			"move it away or choose another database file")
 	case version > len(known):
@@ -76,7 +76,7 @@ func apply(ctx context.Context, db *sql.DB, version int, text string) error {
 	if _, err := tx.ExecContext(ctx, text); err != nil {
 		return err
 	}
-	pragmas := fmt.Sprintf("PRAGMA user_version = %d; PRAGMA application_id = %d", version, applicationID)
+	pragmas := fmt.Sprintf("PRAGMA user_version = %d; PRAGMA application_id = %d", version, ApplicationID)
 	if _, err := tx.ExecContext(ctx, pragmas); err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 // runs.
 
 // sqlite3 runs SQL or a dot command as people do.
-func sqlite3(t *testing.T, s *Store, input string) string {
+func sqliteProgram(t *testing.T, s *Store, input string) string {
 	t.Helper()
 	if _, err := exec.LookPath("sqlite3"); err != nil {
 		if os.Getenv("CI") == "true" {
@@ -44,7 +44,7 @@ func post(t *testing.T) *Store {
 }
 
 func TestThePostsTablesAreThere(t *testing.T) {
-	tables := strings.Fields(sqlite3(t, post(t), ".tables"))
+	tables := strings.Fields(sqliteProgram(t, post(t), ".tables"))
 	for _, want := range []string{"agent_passwords", "agent_tags", "agents", "builds", "tags"} {
 		if !slices.Contains(tables, want) {
 			t.Errorf("got the tables %v, want %s among them", tables, want)
@@ -58,14 +58,14 @@ func TestTheTableAgentsIsThatOfThePost(t *testing.T) {
        description TEXT
 , name TEXT, active NOT NULL DEFAULT 1);
 `
-	if got := sqlite3(t, post(t), ".schema agents"); got != want {
+	if got := sqliteProgram(t, post(t), ".schema agents"); got != want {
 		t.Fatalf("got %q, want %q", got, want)
 	}
 }
 
 func TestThePostsQueryOfPasswordsShowsOneWithItsTime(t *testing.T) {
 	const want = "1|" + postAgent + "|salted-hash|2025-08-13 12:00:00\n"
-	if got := sqlite3(t, post(t), "select * from agent_passwords;"); got != want {
+	if got := sqliteProgram(t, post(t), "select * from agent_passwords;"); got != want {
 		t.Fatalf("got %q, want %q", got, want)
 	}
 }
@@ -76,15 +76,15 @@ func TestThePostsUpdateOfAnAgentIsSeenByTheDaemon(t *testing.T) {
 	if a := must(s.Agents(ctx))(t)[0]; a.Name != "" || a.Description != "" || !a.Active {
 		t.Fatalf("before: got %+v", a)
 	}
-	sqlite3(t, s, "update agents set name='bedok', description='TBFG agent' where id='"+postAgent+"';")
-	if got, want := sqlite3(t, s, "select * from agents;"), postAgent+"|TBFG agent|bedok|1\n"; got != want {
+	sqliteProgram(t, s, "update agents set name='bedok', description='TBFG agent' where id='"+postAgent+"';")
+	if got, want := sqliteProgram(t, s, "select * from agents;"), postAgent+"|TBFG agent|bedok|1\n"; got != want {
 		t.Fatalf("got %q, want %q", got, want)
 	}
 	a, found, err := s.Agent(ctx, postAgent)
 	if err != nil || !found || a.Name != "bedok" || a.Description != "TBFG agent" || !a.Active {
 		t.Fatalf("the daemon sees %+v, %v, %v", a, found, err)
 	}
-	sqlite3(t, s, "update agents set active=0;")
+	sqliteProgram(t, s, "update agents set active=0;")
 	if a, _, err := s.Agent(ctx, postAgent); err != nil || a.Active {
 		t.Fatalf("the daemon sees %+v, %v, want an agent that is not active", a, err)
 	}
@@ -92,9 +92,9 @@ func TestThePostsUpdateOfAnAgentIsSeenByTheDaemon(t *testing.T) {
 
 func TestTheDaemonsChangesAreSeenByThePostsQuery(t *testing.T) {
 	s := post(t)
-	sqlite3(t, s, "select * from agents;")
+	sqliteProgram(t, s, "select * from agents;")
 	agent(t, s, "second")
-	if got, want := sqlite3(t, s, "select count(*) from agents;"), "2\n"; got != want {
+	if got, want := sqliteProgram(t, s, "select count(*) from agents;"), "2\n"; got != want {
 		t.Fatalf("got %q, want %q", got, want)
 	}
 }

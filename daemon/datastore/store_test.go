@@ -75,7 +75,10 @@ func insert(t testing.TB, s *Store, name string, inputs ...string) int64 {
 func insertDerivation(t testing.TB, s *Store, name string, drv *derivation.Derivation) (id int64) {
 	t.Helper()
 	update(t, s, func(ctx context.Context, tx *Tx) (err error) {
-		id, err = tx.InsertDerivation(ctx, item(name+".drv"), drv)
+		if err := tx.InsertGraph(ctx, []Node{{item(name + ".drv"), drv}}); err != nil {
+			return err
+		}
+		id, err = tx.DerivationID(ctx, item(name+".drv"))
 		return err
 	})
 	return id

@@ -35,21 +35,42 @@ func (s *Store) Update(ctx context.Context, f func(*Tx) error) error {
 	return nil
 }
 
+// ErrGone says that SQLite has rolled the transaction back by itself, as it
+// does when the disk is full. What would still be done would not be part of
+// any.
+var ErrGone = errors.New("the transaction was rolled back")
+
 // Part runs f so that it takes effect whole or not at all, whatever else the
-// transaction does.
+// transaction does. With ErrGone the transaction has ended.
 func (t *Tx) Part(ctx context.Context, f func() error) error {
 	if _, err := t.tx.ExecContext(ctx, "SAVEPOINT part"); err != nil {
 		return fmt.Errorf("begin part of a transaction: %w", err)
 	}
-	end := "RELEASE part"
 	err := f()
-	if err != nil {
-		end = "ROLLBACK TO part; RELEASE part"
+	if err == nil {
+		if _, err := t.tx.ExecContext(ctx, "RELEASE part"); err != nil {
+			return fmt.Errorf("end part of a transaction: %w", err)
+		}
+		return nil
 	}
-	if _, e := t.tx.ExecContext(ctx, end); e != nil {
-		err = errors.Join(err, fmt.Errorf("end part of a transaction: %w", e))
+	if _, e := t.tx.ExecContext(ctx, "ROLLBACK TO part; RELEASE part"); e != nil {
+		return errors.Join(err, fmt.Errorf("%w: %w", ErrGone, e)) // with its savepoints
 	}
 	return err
+}
+
+// Settle commits something that changes nothing. After a commit that failed
+// while it was made to last, SQLite counts it as not done but has it in its
+// write-ahead log, where a restart would find it; this takes its place.
+func (s *Store) Settle(ctx context.Context) error {
+	return s.Update(ctx, func(t *Tx) error {
+		var version int
+		if err := t.tx.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+			return err
+		}
+		_, err := t.tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", version))
+		return err
+	})
 }
 
 // timeLayout is how upstream writes times, always in UTC.

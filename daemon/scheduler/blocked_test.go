@@ -107,13 +107,16 @@ func TestWhatIsListedBelongsToTheCaller(t *testing.T) {
 }
 
 func TestSeveralMayAskAtATime(t *testing.T) {
-	s := with(makes(1, 100), makes(2, 200, 100), makes(3, 300, 200))
+	s := with(makes(1, 100), makes(2, 200, 100), makes(3, 300, 200), makes(4, 400), makes(5, 500, 400))
 	s.Finish(1, false)
 	var group sync.WaitGroup
 	for range 4 {
 		group.Go(func() {
 			for _, id := range []int64{2, 3} {
 				state, _ := s.State(id)
+				s.Priority(id) // the first to ask brings them up to date
+				s.ReadyFor(Agent{ID: "a", Systems: []string{"x86_64-linux"}})
+				s.NextDue()
 				if by := s.BlockedBy(id); state != daemon.Blocked || len(by) != 1 || len(s.WaitsFor(3)) != 1 {
 					t.Errorf("build %d: got %s, blocked by %v", id, state, by)
 				}

@@ -1,118 +1,250 @@
 package scheduler
 
 import (
+	"math"
 	"slices"
 	"testing"
 )
 
-// checkInvariants recomputes whatever the scheduler keeps for speed.
-func checkInvariants(t interface {
+type tester interface {
 	Helper()
 	Fatalf(string, ...any)
-}, s *Scheduler) {
+}
+
+// checkInvariants recomputes whatever the scheduler keeps for speed.
+func checkInvariants(t tester, s *Scheduler) {
 	t.Helper()
-	queued := make(map[*build]*queue)
-	for system, q := range s.ready {
-		checkQueue(t, q)
-		for _, b := range q.builds {
-			queued[b] = q
-			if b.System != system {
-				t.Fatalf("build %d of %s stands in the queue of %s", b.ID, b.System, system)
+	checkQueues(t, s)
+	checkBuilds(t, s)
+	checkOutputs(t, s)
+	checkTags(t, s)
+	checkValues(t, s)
+	checkMemory(t, s)
+}
+
+func checkQueues(t tester, s *Scheduler) {
+	t.Helper()
+	queues := []int32{due}
+	for in, sys := range s.systems {
+		if len(sys.queues) != len(sys.ofClass) {
+			t.Fatalf("a system has %d queues of %d classes", len(sys.queues), len(sys.ofClass))
+		}
+		for c, number := range sys.ofClass {
+			if q := s.queues.at(number); q.class != c || int(q.system) != in || len(q.builds) == 0 {
+				t.Fatalf("queue %d of %d builds is of another class or system, or empty", number, len(q.builds))
+			}
+		}
+		queues = append(queues, sys.queues...)
+	}
+	standing := 0
+	for _, number := range queues {
+		q := s.queues.at(number)
+		standing += len(q.builds)
+		for at, i := range q.builds {
+			b := s.builds.at(i)
+			if b.queue != number || int(b.at) != at || b.gone {
+				t.Fatalf("build %d stands in queue %d at %d and believes in %d at %d", b.id, number, at, b.queue, b.at)
+			}
+			if parent := q.builds[max(0, at-1)/2]; at > 0 && s.before(i, parent) {
+				t.Fatalf("build %d stands behind build %d and is before it", b.id, s.builds.at(parent).id)
 			}
 		}
 	}
-	checkQueue(t, s.due)
-	for _, b := range s.due.builds {
-		queued[b] = s.due
-	}
-	for b, q := range queued {
-		if s.builds[b.ID] != b || b.queue != q {
-			t.Fatalf("build %d stands in a queue and does not know", b.ID)
+	for _, i := range s.buildByID {
+		b := s.builds.at(i)
+		want := int32(noQueue)
+		if b.missing == 0 && !b.held {
+			if want = due; !b.deferred {
+				want = s.systems[b.system].ofClass[s.tags.class(b.tags)]
+			}
+		}
+		if b.queue != want {
+			t.Fatalf("build %d stands in queue %d, want %d", b.id, b.queue, want)
+		}
+		if want != noQueue {
+			standing--
 		}
 	}
-	waiters := make(map[*output]int)
-	makers := make(map[*output]int)
-	hopeful := make(map[*output]int)
-	for id, b := range s.builds {
-		if b.ID != id || b.gone {
-			t.Fatalf("build %d is kept as %d, gone: %v", b.ID, id, b.gone)
+	if standing != 0 {
+		t.Fatalf("%d more builds stand in queues than should", standing)
+	}
+}
+
+func checkBuilds(t tester, s *Scheduler) {
+	t.Helper()
+	deferred := 0
+	for id, i := range s.buildByID {
+		b := s.builds.at(i)
+		if b.id != id || b.gone || b.named != 0 {
+			t.Fatalf("build %d is kept as %d, gone: %v", b.id, id, b.gone)
 		}
-		missing, blocked := 0, 0
-		for _, o := range b.needs {
-			waiters[o]++
-			if s.outputs[o.id] != o || !slices.Contains(o.waiters, b) {
+		var missing, blocked int32
+		for _, at := range s.lists.get(b.needs) {
+			o := s.outputs.at(at)
+			if s.outputByID[o.id] != at || !slices.Contains(s.lists.get(o.waiters), i) {
 				t.Fatalf("output %d does not know that build %d waits for it", o.id, id)
 			}
-			if !o.there() {
-				missing++
-			}
-			if o.hopeless() {
-				blocked++
-			}
+			missing += count(!o.there())
+			blocked += count(o.hopeless())
 		}
-		for _, o := range b.makes {
-			makers[o]++
-			if b.blocked == 0 {
-				hopeful[o]++
-			}
-			if s.outputs[o.id] != o || !slices.Contains(o.makers, b) {
+		for _, at := range s.lists.get(b.makes) {
+			o := s.outputs.at(at)
+			if s.outputByID[o.id] != at || !slices.Contains(s.lists.get(o.makers), i) {
 				t.Fatalf("output %d does not know that build %d makes it", o.id, id)
 			}
 		}
 		if b.missing != missing || b.blocked != blocked {
 			t.Fatalf("build %d misses %d outputs, %d of them for ever, want %d and %d", id, b.missing, b.blocked, missing, blocked)
 		}
-		var want *queue
-		if missing == 0 && b.Agent == "" {
-			if want = s.due; b.NotBefore.IsZero() {
-				want = s.ready[b.System]
-			}
-		}
-		if queued[b] != want {
-			t.Fatalf("build %d stands in the wrong queue", id)
+		deferred += int(count(b.deferred))
+		if b.deferred == s.notBefore[i].IsZero() {
+			t.Fatalf("build %d is deferred: %v, until %v", id, b.deferred, s.notBefore[i])
 		}
 	}
-	for id, o := range s.outputs {
-		live := 0
-		for _, b := range o.waiters {
-			if !b.gone {
-				live++
+	if deferred != len(s.notBefore) {
+		t.Fatalf("got times of %d deferred builds, want %d", len(s.notBefore), deferred)
+	}
+}
+
+func checkOutputs(t tester, s *Scheduler) {
+	t.Helper()
+	named := make(map[int32]int32) // gone builds
+	for id, at := range s.outputByID {
+		o := s.outputs.at(at)
+		var live, hopeful int32
+		for _, i := range s.lists.get(o.waiters) {
+			b := s.builds.at(i)
+			if live += count(!b.gone); b.gone {
+				named[i]++
+			} else if !slices.Contains(s.lists.get(b.needs), at) {
+				t.Fatalf("output %d has the waiter %d, which does not need it", id, b.id)
+			}
+		}
+		for _, i := range s.lists.get(o.makers) {
+			b := s.builds.at(i)
+			hopeful += count(b.blocked == 0)
+			if b.gone || !slices.Contains(s.lists.get(b.makes), at) {
+				t.Fatalf("output %d has the maker %d, which does not make it", id, b.id)
 			}
 		}
 		switch {
 		case o.id != id:
 			t.Fatalf("output %d is kept as %d", o.id, id)
-		case live != waiters[o] || o.live != live:
-			t.Fatalf("output %d has %d waiters and counts %d, want %d", id, live, o.live, waiters[o])
-		case len(o.makers) != makers[o]:
-			t.Fatalf("output %d has %d makers, want %d", id, len(o.makers), makers[o])
-		case o.hopeful != hopeful[o]:
-			t.Fatalf("output %d has %d makers that are not blocked, want %d", id, o.hopeful, hopeful[o])
-		case live+len(o.makers) == 0:
+		case o.live != live:
+			t.Fatalf("output %d counts %d waiters, want %d", id, o.live, live)
+		case o.hopeful != hopeful:
+			t.Fatalf("output %d has %d makers that are not blocked, want %d", id, o.hopeful, hopeful)
+		case live+o.makers.n == 0:
 			t.Fatalf("output %d is kept for nobody", id)
-		case len(o.waiters) > 2*live:
-			t.Fatalf("output %d has %d waiters, of which only %d are not gone", id, len(o.waiters), live)
-		case o.built && o.failed != 0:
+		case o.waiters.n > 2*live:
+			t.Fatalf("output %d has %d waiters, of which only %d are not gone", id, o.waiters.n, live)
+		case o.built && !o.lost && o.failed != 0:
 			t.Fatalf("output %d was built, and failed in build %d", id, o.failed)
+		}
+	}
+	for i, want := range named {
+		if b := s.builds.at(i); b.named != want {
+			t.Fatalf("build %d is gone and counts %d lists that name it, want %d", b.id, b.named, want)
+		}
+	}
+	if got, want := int(s.builds.used)-len(s.builds.free), len(s.buildByID)+len(named); got != want {
+		t.Fatalf("got memory for %d builds, want %d", got, want)
+	}
+	if got, want := int(s.outputs.used)-len(s.outputs.free), len(s.outputByID); got != want {
+		t.Fatalf("got memory for %d outputs, want %d", got, want)
+	}
+}
+
+func checkTags(t tester, s *Scheduler) {
+	t.Helper()
+	users := map[int32]int{0: 1} // the empty set is always there
+	for _, i := range s.buildByID {
+		if b := s.builds.at(i); b.tags != 0 {
+			users[b.tags]++
+		}
+	}
+	sets := make(map[*class]int)
+	for number, want := range users {
+		set := s.tags.sets.at(number)
+		if set.builds != want || s.tags.byText[set.text] != number || set.text != textOf(set.tags) {
+			t.Fatalf("the tags %v are counted for %d builds, want %d", set.tags, set.builds, want)
+		}
+		sets[set.class]++
+		for _, tag := range set.tags {
+			if slices.Contains(set.class.tags, tag) != slices.Contains(s.tags.relevant, tag.Key) {
+				t.Fatalf("the tags %v are in the class %v, with the keys %v relevant", set.tags, set.class.tags, s.tags.relevant)
+			}
+		}
+	}
+	for c, want := range sets {
+		if c.sets != want || s.tags.classes[textOf(c.tags)] != c {
+			t.Fatalf("the class %v is counted for %d sets of tags, want %d", c.tags, c.sets, want)
+		}
+	}
+	if len(s.tags.byText) != len(users) || len(s.tags.classes) != len(sets) {
+		t.Fatalf("got %d sets of tags in %d classes, want %d in %d", len(s.tags.byText), len(s.tags.classes), len(users), len(sets))
+	}
+}
+
+// checkValues checks that what settle has brought up to date is right among
+// itself.
+func checkValues(t tester, s *Scheduler) {
+	t.Helper()
+	if len(s.work)+len(s.frames)+len(s.doubts)+len(s.steps) != 0 {
+		t.Fatalf("work is left over")
+	}
+	for id, i := range s.buildByID {
+		b := s.builds.at(i)
+		if b.queued || b.doubted || b.link != linked && b.link != fresh {
+			t.Fatalf("build %d is still worked on", id)
+		}
+		if b.dirty && !slices.Contains(s.dirty, i) || b.link == fresh && !slices.Contains(s.fresh, i) {
+			t.Fatalf("nobody will look after the priority of build %d", id)
+		}
+		if b.dirty || b.link == fresh {
+			continue
+		}
+		derived, chain := s.values(b, math.MaxInt64, endless)
+		if derived != b.derived || chain != b.chain {
+			t.Fatalf("build %d has derived priority %d and chain %d, want %d and %d", id, b.derived, b.chain, derived, chain)
 		}
 	}
 }
 
-func checkQueue(t interface {
-	Helper()
-	Fatalf(string, ...any)
-}, q *queue) {
+// checkMemory checks that every number of the shared memory belongs to one
+// list, or to one free block, or was not used yet.
+func checkMemory(t tester, s *Scheduler) {
 	t.Helper()
-	for i, b := range q.builds {
-		if b.at != i {
-			t.Fatalf("build %d stands at %d and believes at %d", b.ID, i, b.at)
-		}
-		if parent := (i - 1) / 2; i > 0 && q.less(b, q.builds[parent]) {
-			t.Fatalf("build %d stands behind build %d and is before it", b.ID, q.builds[parent].ID)
+	l, used := &s.lists, 0
+	count := func(x list) {
+		if x.n > 0 {
+			used += int(room(x.n))
 		}
 	}
-	if free := q.builds[len(q.builds):cap(q.builds)]; slices.ContainsFunc(free, func(b *build) bool { return b != nil }) {
-		t.Fatalf("a queue keeps builds alive that have left it")
+	for _, i := range s.buildByID {
+		count(s.builds.at(i).needs)
+		count(s.builds.at(i).makes)
+	}
+	for _, at := range s.outputByID {
+		count(s.outputs.at(at).makers)
+		count(s.outputs.at(at).waiters)
+	}
+	for size := int32(1); size < bigBlock; size = room(size + 1) {
+		for block := l.free[sizeIndex(size)]; block != 0; block = uint32(l.block(block, 1)[0]) {
+			used += int(size)
+		}
+	}
+	total := 0
+	for number, page := range l.pages {
+		if total += len(page); number == int(l.page) {
+			total -= len(page) - l.cut
+		}
+	}
+	if len(l.pages) > 0 {
+		total-- // number zero of page zero
+	}
+	if used > total || total-used > len(l.pages)*bigBlock {
+		t.Fatalf("%d numbers are in lists or free, want %d", used, total)
 	}
 }
 
@@ -122,7 +254,14 @@ func TestNothingIsKeptWhenAllIsDone(t *testing.T) {
 		s.Finish(id, id%2 == 0)
 		checkInvariants(t, s)
 	}
-	if len(s.builds)+len(s.outputs) != 0 {
-		t.Fatalf("%d builds and %d outputs are left, want none", len(s.builds), len(s.outputs))
+	checkEmpty(t, s)
+}
+
+func checkEmpty(t tester, s *Scheduler) {
+	t.Helper()
+	checkInvariants(t, s)
+	builds, outputs := int(s.builds.used)-len(s.builds.free), int(s.outputs.used)-len(s.outputs.free)
+	if len(s.buildByID)+len(s.outputByID)+builds+outputs+len(s.notBefore) != 0 {
+		t.Fatalf("in the end %d builds and %d outputs are left", builds, outputs)
 	}
 }

@@ -13,18 +13,25 @@ import (
 // through it.
 type model struct {
 	builds []*modelBuild // by id
+	lost   map[int64]int // when an output was reported lost, unless it was built since
 	now    time.Time
+	clock  int // counts ends and losses
+	// circles is set where builds may wait for one another: then nobody asks
+	// what blocks them.
+	circles bool
 }
 
 type modelBuild struct {
 	id        int64
 	system    string
 	priority  int64
+	tags      []daemon.Tag
 	makes     []int64
 	needs     []int64
 	notBefore time.Time
 	agent     string
 	end       end
+	ended     int // by the model's clock
 }
 
 // end is how a build ended.
@@ -37,9 +44,28 @@ const (
 	canceled   end = "canceled"
 )
 
+func (m *model) ends(b *modelBuild, how end) {
+	m.clock++
+	b.end, b.ended = how, m.clock
+	if how == success {
+		for _, output := range b.makes {
+			delete(m.lost, output)
+		}
+	}
+}
+
+func (m *model) lose(output int64) {
+	m.clock++
+	if _, already := m.lost[output]; !already {
+		m.lost[output] = m.clock
+	}
+}
+
 // facts is what the database says of an output.
 func (m *model) facts(output int64) Need {
-	need := Need{Output: output}
+	since, lost := m.lost[output]
+	need := Need{Output: output, Lost: lost}
+	var failedSince int64
 	for _, b := range m.builds {
 		if slices.Contains(b.makes, output) {
 			switch b.end {
@@ -47,10 +73,16 @@ func (m *model) facts(output int64) Need {
 				need.Built = true
 			case failure:
 				need.Failed = b.id
+				if b.ended > since {
+					failedSince = b.id
+				}
 			}
 		}
 	}
-	if need.Built {
+	switch {
+	case need.Built && lost:
+		need.Failed = failedSince
+	case need.Built:
 		need.Failed = 0
 	}
 	return need
@@ -58,7 +90,7 @@ func (m *model) facts(output int64) Need {
 
 // input is a build as the coordinator would read it from the database.
 func (m *model) input(b *modelBuild) Build {
-	in := Build{ID: b.id, System: b.system, Priority: b.priority, Makes: b.makes, NotBefore: b.notBefore, Agent: b.agent}
+	in := Build{ID: b.id, System: b.system, Priority: b.priority, Tags: b.tags, Makes: b.makes, NotBefore: b.notBefore, Agent: b.agent}
 	for _, output := range b.needs {
 		in.Needs = append(in.Needs, m.facts(output))
 	}
@@ -78,7 +110,7 @@ func (m *model) makers(output int64) []*modelBuild {
 
 func (m *model) there(output int64) bool {
 	f := m.facts(output)
-	return f.Built || f.Failed == 0 && len(m.makers(output)) == 0
+	return f.Built && !f.Lost || f.Failed == 0 && len(m.makers(output)) == 0
 }
 
 // missing are the outputs that a build waits for.
@@ -130,7 +162,7 @@ func (m *model) state(b *modelBuild) daemon.State {
 	switch {
 	case b.agent != "":
 		return daemon.Allocated
-	case len(m.blockedBy(b)) > 0:
+	case !m.circles && len(m.blockedBy(b)) > 0:
 		return daemon.Blocked
 	case len(m.missing(b)) > 0:
 		return daemon.Waiting
@@ -151,12 +183,83 @@ func (m *model) in(state daemon.State) []*modelBuild {
 	return builds
 }
 
-func (m *model) allocate(agent string, systems []string, n int) []int64 {
-	ready := slices.DeleteFunc(m.in(daemon.Ready), func(b *modelBuild) bool { return !slices.Contains(systems, b.system) })
-	slices.SortStableFunc(ready, func(a, b *modelBuild) int { return cmp.Compare(b.priority, a.priority) })
+// rank is a build's derived priority and chain.
+type rank struct {
+	Derived int64
+	Chain   int
+}
+
+// ranks raises every build by those that wait for it until nothing can change
+// any more, except in circles, where chains are longer than there are builds.
+func (m *model) ranks() map[int64]rank {
+	ranks, waits := make(map[int64]rank), make(map[int64][]int64)
+	for _, b := range m.builds {
+		if b.end == unfinished {
+			ranks[b.id], waits[b.id] = rank{b.priority, 0}, m.waitsFor(b)
+		}
+	}
+	n := len(ranks)
+	for range 2*n + 2 {
+		for id, makers := range waits {
+			for _, maker := range makers {
+				r := ranks[maker]
+				ranks[maker] = rank{max(r.Derived, ranks[id].Derived), max(r.Chain, ranks[id].Chain+1)}
+			}
+		}
+	}
+	for id, r := range ranks {
+		if r.Chain > n {
+			ranks[id] = rank{r.Derived, endless}
+		}
+	}
+	return ranks
+}
+
+// may tells whether an agent's tags let it have a build.
+func (m *model) may(agent Agent, b *modelBuild) bool {
+	has := append([]daemon.Tag{{Key: "agent", Value: agent.ID}}, agent.Tags...)
+	if agent.Name != "" {
+		has = append(has, daemon.Tag{Key: "agent", Value: agent.Name})
+	}
+	for _, wanted := range b.tags {
+		clash := false
+		for _, tag := range has {
+			clash = clash || tag.Key == wanted.Key
+		}
+		for _, tag := range has {
+			for _, any := range b.tags {
+				if any.Key == wanted.Key && any == tag {
+					clash = false
+				}
+			}
+		}
+		if clash {
+			return false
+		}
+	}
+	return true
+}
+
+// readyFor are the builds that an agent may have, best first.
+func (m *model) readyFor(agent Agent) []*modelBuild {
+	ready := slices.DeleteFunc(m.in(daemon.Ready), func(b *modelBuild) bool {
+		return !slices.Contains(agent.Systems, b.system) || !m.may(agent, b)
+	})
+	ranks := m.ranks()
+	slices.SortStableFunc(ready, func(a, b *modelBuild) int {
+		return cmp.Or(
+			cmp.Compare(ranks[b.id].Derived, ranks[a.id].Derived),
+			cmp.Compare(ranks[b.id].Chain, ranks[a.id].Chain),
+		)
+	})
+	return ready
+}
+
+func (m *model) allocate(agent Agent, n int) []int64 {
 	var ids []int64
+	ready := m.readyFor(agent)
 	for _, b := range ready[:min(n, len(ready))] {
-		b.agent = agent
+		b.agent = agent.ID
 		ids = append(ids, b.id)
 	}
 	return ids

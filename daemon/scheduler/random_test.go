@@ -1,7 +1,6 @@
 package scheduler
 
 import (
-	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -16,76 +15,97 @@ import (
 // step, and a scheduler that is built anew from what the database would say
 // agrees with them.
 func TestTheSchedulerIsAsTheModel(t *testing.T) {
-	systems := []string{"x86_64-linux", "i686-linux", "aarch64-linux"}
+	// Inputs have smaller numbers: derivations form no circle.
+	testAgainstModel(t, false, func(t *rapid.T, b *modelBuild) {
+		first := rapid.Int64Range(1, 7).Draw(t, "first output")
+		b.makes = []int64{first}
+		b.needs = rapid.SliceOfNDistinct(rapid.Int64Range(0, first-1), 0, min(4, int(first)), rapid.ID).Draw(t, "needs")
+		if rapid.Bool().Draw(t, "two outputs") {
+			b.makes = append(b.makes, first+1)
+		}
+		if rapid.IntRange(0, 9).Draw(t, "needs its own") == 0 {
+			b.needs = append(b.needs, first)
+		}
+	})
+}
+
+// Outputs may need one another, where several derivations make the same fixed
+// output.
+func TestTheSchedulerIsAsTheModelAlsoInCircles(t *testing.T) {
+	outputs := rapid.SliceOfNDistinct(rapid.Int64Range(1, 7), 0, 3, rapid.ID)
+	testAgainstModel(t, true, func(t *rapid.T, b *modelBuild) {
+		b.makes = outputs.Draw(t, "makes")
+		b.needs = outputs.Draw(t, "needs")
+	})
+}
+
+func testAgainstModel(t *testing.T, circles bool, derivation func(*rapid.T, *modelBuild)) {
 	rapid.Check(t, func(t *rapid.T) {
-		m, s := &model{now: noon}, New()
-		someTime := func() time.Time {
-			if minutes := rapid.IntRange(-1, 3).Draw(t, "minutes to wait"); minutes >= 0 {
-				return m.now.Add(time.Duration(minutes) * time.Minute)
-			}
-			return time.Time{}
-		}
-		some := func() *modelBuild {
-			var live []*modelBuild
-			for _, b := range m.builds {
-				if b.end == unfinished {
-					live = append(live, b)
-				}
-			}
-			if len(live) == 0 {
-				t.Skip("no build")
-			}
-			return rapid.SampledFrom(live).Draw(t, "build")
-		}
+		h := &history{m: &model{now: noon, lost: make(map[int64]int), circles: circles}, s: New()}
+		m, s := h.m, h.s
+		priority := rapid.Int64Range(-2, 3)
 		t.Repeat(map[string]func(*rapid.T){
 			"add": func(t *rapid.T) {
-				// Inputs have smaller numbers: derivations form no circle.
-				first := rapid.Int64Range(1, 5).Draw(t, "first output")
-				b := &modelBuild{
-					id:        int64(len(m.builds) + 1),
-					system:    rapid.SampledFrom(systems).Draw(t, "system"),
-					priority:  rapid.Int64Range(-1, 1).Draw(t, "priority"),
-					makes:     []int64{first},
-					needs:     rapid.SliceOfNDistinct(rapid.Int64Range(0, first-1), 0, min(4, int(first)), rapid.ID).Draw(t, "needs"),
-					notBefore: someTime(),
+				for range rapid.IntRange(1, 6).Draw(t, "builds") {
+					b := &modelBuild{
+						id:        int64(len(m.builds) + 1),
+						system:    rapid.SampledFrom(systems).Draw(t, "system"),
+						priority:  priority.Draw(t, "priority"),
+						tags:      buildTags.Draw(t, "tags"),
+						notBefore: h.someTime(t),
+					}
+					derivation(t, b)
+					m.builds = append(m.builds, b)
+					s.Add(m.input(b))
 				}
-				if rapid.Bool().Draw(t, "two outputs") {
-					b.makes = append(b.makes, first+1)
-				}
-				if rapid.IntRange(0, 9).Draw(t, "needs its own") == 0 {
-					b.needs = append(b.needs, first)
-				}
-				m.builds = append(m.builds, b)
-				s.Add(m.input(b))
 			},
 			"allocate": func(t *rapid.T) {
-				agent := rapid.SampledFrom([]string{"a", "b"}).Draw(t, "agent")
-				wanted := rapid.SliceOfN(rapid.SampledFrom(systems), 0, 3).Draw(t, "systems")
+				agent := anAgent.Draw(t, "agent")
 				n := rapid.IntRange(0, 3).Draw(t, "n")
-				if diff := cmp.Diff(m.allocate(agent, wanted, n), s.Allocate(agent, wanted, n)); diff != "" {
+				if want, got := len(m.readyFor(agent)), s.ReadyFor(agent); got < want {
+					t.Fatalf("at most %d builds are ready, want %d", got, want)
+				}
+				if diff := cmp.Diff(m.allocate(agent, n), s.AllocateTo(agent, n)); diff != "" {
 					t.Fatalf("allocated (-want +got):\n%s", diff)
+				}
+				if want, got := len(m.readyFor(agent)), s.ReadyFor(agent); n > 0 && got != want {
+					t.Fatalf("then %d builds are ready, want %d", got, want)
 				}
 			},
 			"finish": func(t *rapid.T) {
-				b := some()
-				b.end = rapid.SampledFrom([]end{success, failure}).Draw(t, "end")
+				b := h.some(t)
+				m.ends(b, rapid.SampledFrom([]end{success, failure}).Draw(t, "end"))
 				s.Finish(b.id, b.end == success)
 			},
 			"cancel": func(t *rapid.T) {
-				b := some()
-				b.end = canceled
+				b := h.some(t)
+				m.ends(b, canceled)
 				s.Cancel(b.id)
 			},
 			"release": func(t *rapid.T) {
-				b := some()
-				b.agent, b.notBefore = "", someTime()
+				b := h.some(t)
+				b.agent, b.notBefore = "", h.someTime(t)
 				s.Release(b.id, b.notBefore)
+			},
+			"set priority": func(t *rapid.T) {
+				b := h.some(t)
+				b.priority = priority.Draw(t, "priority")
+				s.SetPriority(b.id, b.priority)
+			},
+			"lose": func(t *rapid.T) {
+				output := rapid.Int64Range(1, 8).Draw(t, "output")
+				m.lose(output)
+				s.Lost(output)
 			},
 			"time goes by": func(t *rapid.T) {
 				m.now = m.now.Add(time.Duration(rapid.IntRange(1, 120).Draw(t, "seconds")) * time.Second)
 			},
 			"": func(t *rapid.T) {
 				s.Advance(m.now) // as the coordinator does after every change
+				checkInvariants(t, s)
+				if rapid.Bool().Draw(t, "nobody asks") {
+					return // several changes at a time
+				}
 				agree(t, m, s)
 				agree(t, m, m.rebuilt(t))
 			},
@@ -93,11 +113,55 @@ func TestTheSchedulerIsAsTheModel(t *testing.T) {
 		for _, b := range m.builds {
 			s.Cancel(b.id)
 		}
-		if len(s.builds)+len(s.outputs) != 0 {
-			t.Fatalf("in the end %d builds and %d outputs are left", len(s.builds), len(s.outputs))
-		}
+		checkEmpty(t, s)
 	})
 }
+
+// history is what happens in one run.
+type history struct {
+	m *model
+	s *Scheduler
+}
+
+// someTime is none, now, or soon.
+func (h *history) someTime(t *rapid.T) time.Time {
+	if minutes := rapid.IntRange(-4, 3).Draw(t, "minutes to wait"); minutes >= 0 {
+		return h.m.now.Add(time.Duration(minutes) * time.Minute)
+	}
+	return time.Time{}
+}
+
+// some is an unfinished build.
+func (h *history) some(t *rapid.T) *modelBuild {
+	var live []*modelBuild
+	for _, b := range h.m.builds {
+		if b.end == unfinished {
+			live = append(live, b)
+		}
+	}
+	if len(live) == 0 {
+		t.Skip("no build")
+	}
+	return rapid.SampledFrom(live).Draw(t, "build")
+}
+
+var (
+	systems   = []string{"x86_64-linux", "i686-linux", "aarch64-linux"}
+	buildTags = rapid.SliceOfN(rapid.SampledFrom([]daemon.Tag{
+		{Key: "agent", Value: "a"}, {Key: "agent", Value: "bee"}, {Key: "agent", Value: "nobody"},
+		{Key: "size", Value: "big"}, {Key: "size", Value: "small"}, {Key: "site", Value: "here"},
+	}), 0, 3)
+	agentTags = rapid.SliceOfN(rapid.SampledFrom([]daemon.Tag{
+		{Key: "agent", Value: "nobody"}, {Key: "size", Value: "big"}, {Key: "size", Value: "small"},
+		{Key: "site", Value: "there"}, {Key: "other", Value: "x"},
+	}), 0, 3)
+	anAgent = rapid.Custom(func(t *rapid.T) Agent {
+		agent := rapid.SampledFrom([]Agent{{ID: "a"}, {ID: "b", Name: "bee"}}).Draw(t, "agent")
+		agent.Systems = rapid.SliceOfN(rapid.SampledFrom(systems), 0, 3).Draw(t, "systems")
+		agent.Tags = agentTags.Draw(t, "tags")
+		return agent
+	})
+)
 
 // rebuilt is a scheduler of what the database says, in any order.
 func (m *model) rebuilt(t *rapid.T) *Scheduler {
@@ -117,20 +181,32 @@ func (m *model) rebuilt(t *rapid.T) *Scheduler {
 
 // agree compares every answer.
 func agree(t *rapid.T, m *model, s *Scheduler) {
-	checkInvariants(t, s)
 	type answer struct {
 		State     daemon.State
 		BlockedBy []int64
 		WaitsFor  []int64
+		Rank      rank
 	}
 	want, got := make(map[int64]answer), make(map[int64]answer)
 	ready := make(map[string]int)
+	ranks := m.ranks()
 	for _, b := range m.builds {
 		if b.end == unfinished {
-			want[b.id] = answer{m.state(b), m.blockedBy(b), m.waitsFor(b)}
+			a := answer{State: m.state(b), WaitsFor: m.waitsFor(b), Rank: ranks[b.id]}
+			if !m.circles {
+				a.BlockedBy = m.blockedBy(b)
+			}
+			want[b.id] = a
 		}
 		if state, known := s.State(b.id); known {
-			got[b.id] = answer{state, s.BlockedBy(b.id), s.WaitsFor(b.id)}
+			a := answer{State: state, WaitsFor: s.WaitsFor(b.id)}
+			a.Rank.Derived, a.Rank.Chain = s.Priority(b.id)
+			if by := s.BlockedBy(b.id); !m.circles {
+				a.BlockedBy = by
+			} else if state == daemon.Blocked {
+				a.State = daemon.Waiting
+			}
+			got[b.id] = a
 		}
 	}
 	for _, b := range m.in(daemon.Ready) {
@@ -142,7 +218,7 @@ func agree(t *rapid.T, m *model, s *Scheduler) {
 	if got := s.Len(); got != len(want) {
 		t.Fatalf("got %d builds, want %d", got, len(want))
 	}
-	for _, system := range []string{"x86_64-linux", "i686-linux", "aarch64-linux"} {
+	for _, system := range systems {
 		if got := s.Ready(system); got != ready[system] {
 			t.Fatalf("got %d builds ready for %s, want %d", got, system, ready[system])
 		}
@@ -150,29 +226,5 @@ func agree(t *rapid.T, m *model, s *Scheduler) {
 	if want, got := m.nextDue(), s.NextDue(); !got.Equal(want) {
 		t.Fatalf("the next is due at %v, want %v", got, want)
 	}
-}
-
-// Outputs that need one another, which sound derivations cannot describe but
-// a hostile client may, do no harm.
-func TestCirclesOfOutputsDoNoHarm(t *testing.T) {
-	outputs := rapid.SliceOfNDistinct(rapid.Int64Range(1, 6), 0, 4, rapid.ID)
-	rapid.Check(t, func(t *rapid.T) {
-		s := New()
-		n := rapid.Int64Range(1, 10).Draw(t, "builds")
-		for id := int64(1); id <= n; id++ {
-			b := Build{ID: id, System: "x86_64-linux", Makes: outputs.Draw(t, "makes")}
-			for _, output := range outputs.Draw(t, "needs") {
-				b.Needs = append(b.Needs, Need{Output: output})
-			}
-			s.Add(b)
-		}
-		for id := int64(1); id <= n; id++ {
-			checkInvariants(t, s)
-			states(s)
-			s.Finish(id, rapid.Bool().Draw(t, fmt.Sprintf("build %d succeeds", id)))
-		}
-		if len(s.builds)+len(s.outputs) != 0 {
-			t.Fatalf("in the end %d builds and %d outputs are left", len(s.builds), len(s.outputs))
-		}
-	})
+	checkInvariants(t, s)
 }

@@ -8,152 +8,72 @@ import (
 	"codeberg.org/tbfg/tbfg/daemon"
 )
 
-// A Build is an unfinished build as it comes from the database.
-type Build struct {
-	ID        int64
-	System    string
-	Priority  int64
-	Makes     []int64 // outputs
-	Needs     []Need
-	NotBefore time.Time // not handed out earlier
-	Agent     string    // the agent that holds it; may be empty
-}
-
-// A Need is an output that a build needs, with what the finished builds of
-// the farm say of it.
-type Need struct {
-	Output int64
-	Built  bool
-	Failed int64 // the newest failed build of it; zero if there is none or if it was built
-}
-
 // A Scheduler knows all unfinished builds.
 type Scheduler struct {
-	builds  map[int64]*build
-	outputs map[int64]*output
-	ready   map[string]*queue // by system: may start now
-	due     *queue            // have their inputs, but not before a time
+	builds     slab[build]
+	buildByID  map[int64]int32
+	outputs    slab[output]
+	outputByID map[int64]int32
+	lists      lists
 
-	mu       sync.Mutex         // guards blockers among those who only ask
-	blockers map[*build][]int64 // what BlockedBy found out; nil after a change
+	queues     slab[queue] // the first two are noQueue and due
+	systems    []system
+	systemByID map[string]int32
+	notBefore  map[int32]time.Time // of the deferred builds
+	tags       tagSets
+	agents     map[string][]string // the keys of each agent's tags
+
+	steps []step // of spread; empty between calls
+
+	// mu guards what follows among those who only ask, and also the derived
+	// priorities and chains of builds and their order in queues.
+	mu       sync.Mutex
+	blockers map[int32][]int64 // what BlockedBy found out; nil after a change
+	fresh    []int32           // builds that are not linked yet
+	dirty    []int32           // linked builds that may have lost what raised them
+	work     work
+	frames   []frame
+	doubts   []int32
 }
 
 // New is a scheduler that knows no builds.
 func New() *Scheduler {
-	return &Scheduler{
-		builds:  make(map[int64]*build),
-		outputs: make(map[int64]*output),
-		ready:   make(map[string]*queue),
-		due:     &queue{less: earlier},
+	s := &Scheduler{
+		buildByID:  make(map[int64]int32),
+		outputByID: make(map[int64]int32),
+		systemByID: make(map[string]int32),
+		notBefore:  make(map[int32]time.Time),
+		agents:     make(map[string][]string),
+		tags:       newTagSets(),
 	}
-}
-
-// build is a build with its place among the others.
-type build struct {
-	Build
-	needs   []*output
-	makes   []*output
-	missing int    // needs that are not there
-	blocked int    // needs that are hopeless, see [output.hopeless]
-	queue   *queue // the queue that it stands in, or nil
-	at      int    // its index there
-	gone    bool   // finished or canceled
+	s.queues.add()
+	s.queues.add()
+	return s
 }
 
 // Add makes an unfinished build known. A build that is known stays as it is.
 func (s *Scheduler) Add(in Build) {
-	if s.builds[in.ID] != nil {
+	if _, known := s.buildByID[in.ID]; known {
 		return
 	}
 	s.blockers = nil
-	b := &build{Build: in}
-	b.Build.Makes, b.Build.Needs = nil, nil // kept as pointers
-	s.builds[in.ID] = b
+	i, b := s.builds.add()
+	b.id, b.priority, b.derived = in.ID, in.Priority, in.Priority
+	b.system, b.tags, b.held = s.system(in.System), s.tags.add(in.Tags), in.Agent != ""
+	b.link = adding
+	s.buildByID[in.ID] = i
+	s.postpone(i, in.NotBefore)
 	for _, need := range in.Needs {
-		if slices.Contains(in.Makes, need.Output) {
-			continue // two fixed-output derivations with the same output
+		if !slices.Contains(in.Makes, need.Output) { // two fixed-output derivations with the same output
+			s.addNeed(i, b, need)
 		}
-		o := s.output(need.Output)
-		s.change(o, func() { o.built, o.failed = need.Built, need.Failed })
-		b.needs = append(b.needs, o)
-		o.addWaiter(b)
-		b.missing += count(!o.there())
-		b.blocked += count(o.hopeless())
 	}
 	for _, id := range in.Makes {
-		o := s.output(id)
-		b.makes = append(b.makes, o)
-		s.change(o, func() { o.addMaker(b) })
+		s.addMake(i, b, id)
 	}
-	s.place(b)
-}
-
-// place puts a build into the queue that it belongs to now.
-func (s *Scheduler) place(b *build) {
-	if b.queue != nil {
-		b.queue.remove(b)
-	}
-	switch {
-	case b.gone || b.Agent != "" || b.missing > 0:
-	case !b.NotBefore.IsZero():
-		s.due.add(b)
-	default:
-		q := s.ready[b.System]
-		if q == nil {
-			q = &queue{less: sooner}
-			s.ready[b.System] = q
-		}
-		q.add(b)
-	}
-}
-
-// Advance moves the builds whose time has come by now to the ready ones.
-func (s *Scheduler) Advance(now time.Time) {
-	for b := s.due.first(); b != nil && !b.NotBefore.After(now); b = s.due.first() {
-		b.NotBefore = time.Time{}
-		s.place(b)
-	}
-}
-
-// NextDue is when Advance has something to do; zero if nothing is deferred.
-func (s *Scheduler) NextDue() time.Time {
-	if b := s.due.first(); b != nil {
-		return b.NotBefore
-	}
-	return time.Time{}
-}
-
-// Allocate gives an agent at most n builds of the given systems, the most
-// urgent ones, and returns them. A system's queue costs the logarithm of its
-// length for each.
-func (s *Scheduler) Allocate(agent string, systems []string, n int) []int64 {
-	var given []int64
-	for len(given) < n {
-		var best *build
-		for _, system := range systems {
-			if q := s.ready[system]; q != nil {
-				if b := q.first(); b != nil && (best == nil || sooner(b, best)) {
-					best = b
-				}
-			}
-		}
-		if best == nil {
-			break
-		}
-		best.Agent = agent
-		s.place(best)
-		given = append(given, best.ID)
-	}
-	return given
-}
-
-// Release takes a build from its agent and puts it back into the queue, from
-// where it is not handed out before the given time, if that is not zero.
-func (s *Scheduler) Release(id int64, notBefore time.Time) {
-	if b := s.builds[id]; b != nil {
-		b.Agent, b.NotBefore = "", notBefore
-		s.place(b)
-	}
+	s.place(i)
+	b.link = fresh
+	s.fresh = append(s.fresh, i)
 }
 
 // Finish forgets a build that ended, and frees or blocks what waits for its
@@ -161,8 +81,8 @@ func (s *Scheduler) Release(id int64, notBefore time.Time) {
 func (s *Scheduler) Finish(id int64, success bool) {
 	s.remove(id, func(o *output) {
 		if success {
-			o.built, o.failed = true, 0
-		} else if !o.built {
+			o.built, o.lost, o.failed = true, false, 0
+		} else if !o.built || o.lost {
 			o.failed = max(o.failed, id) // as the database has it
 		}
 	})
@@ -172,54 +92,58 @@ func (s *Scheduler) Finish(id int64, success bool) {
 func (s *Scheduler) Cancel(id int64) { s.remove(id, func(*output) {}) }
 
 func (s *Scheduler) remove(id int64, outcome func(*output)) {
-	b := s.builds[id]
-	if b == nil {
+	i, known := s.buildByID[id]
+	if !known {
 		return
 	}
 	s.blockers = nil
-	delete(s.builds, id)
-	b.gone = true
-	s.place(b)
-	for _, o := range b.needs {
-		o.dropWaiter()
-		s.forget(o)
+	b := s.builds.at(i)
+	s.unlink(b)
+	delete(s.buildByID, id)
+	b.gone, b.named = true, b.needs.n
+	s.place(i)
+	s.postpone(i, time.Time{})
+	s.tags.drop(b.tags)
+	needs, makes := b.needs, b.makes
+	for _, at := range s.lists.get(makes) {
+		s.dropMake(at, i, b, outcome)
+		s.forget(at)
 	}
-	for _, o := range b.makes {
-		s.change(o, func() {
-			o.dropMaker(b)
-			outcome(o)
-		})
-		s.forget(o)
+	if needs.n == 0 {
+		s.builds.remove(i)
+	}
+	for _, at := range s.lists.get(needs) { // the last of which removes b
+		s.dropNeed(at)
+		s.forget(at)
+	}
+	s.lists.drop(&makes)
+	s.lists.drop(&needs)
+	if len(s.fresh)+len(s.dirty) > 4*len(s.buildByID)+10_000 {
+		s.settle() // it would do so once for many, but nobody asks
 	}
 }
 
 // State is Deferred, Waiting, Blocked, Ready or Allocated; known is false for
 // a build that is not among the unfinished.
 func (s *Scheduler) State(id int64) (state daemon.State, known bool) {
-	b := s.builds[id]
-	switch {
-	case b == nil:
+	i, known := s.buildByID[id]
+	if !known {
 		return "", false
-	case b.Agent != "":
+	}
+	b := s.builds.at(i)
+	switch {
+	case b.held:
 		return daemon.Allocated, true
 	case b.blocked > 0:
 		return daemon.Blocked, true
 	case b.missing > 0:
 		return daemon.Waiting, true
-	case !b.NotBefore.IsZero():
+	case b.deferred:
 		return daemon.Deferred, true
 	default:
 		return daemon.Ready, true
 	}
 }
 
-// Ready is the number of builds of a system that an agent could have now.
-func (s *Scheduler) Ready(system string) int {
-	if q := s.ready[system]; q != nil {
-		return len(q.builds)
-	}
-	return 0
-}
-
 // Len is the number of unfinished builds.
-func (s *Scheduler) Len() int { return len(s.builds) }
+func (s *Scheduler) Len() int { return len(s.buildByID) }

@@ -46,11 +46,19 @@ type FetchRequest struct {
 	// Wait is tbfg's own: for how many seconds the coordinator may hold the
 	// answer back while it has nothing new to give.
 	Wait float64 `json:"wait_seconds,omitempty"`
+	// Held is tbfg's own: the builds that the agent believes to hold. With a
+	// wait, one that it does not hold is answered at once.
+	Held []string `json:"held_builds,omitempty"`
 }
 
 // FetchReply answers it: everything allocated to the agent.
 type FetchReply struct {
 	Builds []Allocation `json:"builds"`
+	// Gone is tbfg's own: those of the builds that the agent believed to hold
+	// which it does not.
+	Gone []string `json:"gone_builds,omitempty"`
+	// Waits is tbfg's own, and always true: it heeds FetchRequest.Wait.
+	Waits bool `json:"waits,omitempty"`
 }
 
 // Allocation is a build in a FetchReply.

@@ -8,6 +8,7 @@ type Agent struct {
 	Name         string       `json:"name,omitempty"`
 	Description  string       `json:"description,omitempty"`
 	Active       bool         `json:"active"`
+	Mode         daemon.Mode  `json:"mode,omitempty"` // tbfg's own
 	Systems      []string     `json:"requested_systems"`
 	Tags         []Tag        `json:"tags"`
 	Allocated    []Allocation `json:"allocated_builds"`
@@ -20,7 +21,7 @@ type Agent struct {
 
 // NewAgent is an agent as it goes out.
 func NewAgent(a daemon.Agent) Agent {
-	out := Agent{ID: a.ID, Name: a.Name, Description: a.Description, Active: a.Active,
+	out := Agent{ID: a.ID, Name: a.Name, Description: a.Description, Active: a.Active, Mode: a.Mode,
 		Systems: append([]string{}, a.Systems...), Tags: tagsOut(a.Tags), Allocated: Allocations(a.Allocated)}
 	if s := a.Status; s != nil {
 		out.Status, out.Processors, out.StatusUpdate = s.Status, s.Processors, Time{s.Time}
@@ -57,18 +58,19 @@ type PasswordList struct {
 	Created []Time `json:"created_at"`
 }
 
-// AgentChange is the body of PUT /agent/UUID/active and /tags, and of
-// PATCH /agent/UUID, which is tbfg's own: what is left out stays.
+// AgentChange is the body of PUT /agent/UUID/active and /tags, and, tbfg's
+// own, of PUT /agent/UUID/mode and PATCH /agent/UUID: what is left out stays.
 type AgentChange struct {
-	Name        *string `json:"name,omitempty"`
-	Description *string `json:"description,omitempty"`
-	Active      *bool   `json:"active,omitempty"`
-	Tags        *[]Tag  `json:"tags,omitempty"`
+	Name        *string      `json:"name,omitempty"`
+	Description *string      `json:"description,omitempty"`
+	Active      *bool        `json:"active,omitempty"`
+	Mode        *daemon.Mode `json:"mode,omitempty"`
+	Tags        *[]Tag       `json:"tags,omitempty"`
 }
 
 // Domain is the change in the farm's words.
 func (c *AgentChange) Domain() daemon.AgentChange {
-	out := daemon.AgentChange{Name: c.Name, Description: c.Description, Active: c.Active}
+	out := daemon.AgentChange{Name: c.Name, Description: c.Description, Active: c.Active, Mode: c.Mode}
 	if c.Tags != nil {
 		tags := TagsIn(*c.Tags)
 		out.Tags = &tags

@@ -99,7 +99,7 @@ type Build struct {
 func NewBuild(b daemon.Build) Build {
 	out := Build{
 		UUID: b.UUID, Derivation: b.Derivation, System: b.System, State: b.State, Priority: b.Priority,
-		Derived: b.Priority, Agent: b.Agent, Created: Time{b.Created}, Ended: Time{b.Ended},
+		Derived: b.Derived, Agent: b.Agent, Created: Time{b.Created}, Ended: Time{b.Ended},
 		Deferred: Time{b.NotBefore}, Tags: tagsOut(b.Tags), BlockedBy: b.BlockedBy,
 	}
 	switch b.State {

@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
 	"os"
 	"path/filepath"
@@ -30,11 +31,11 @@ const (
 
 // Builds and agents with everything that they can have.
 var (
-	fullBuild = daemon.Build{UUID: build, Derivation: hello + ".drv", System: "x86_64-linux", State: daemon.Failed, Priority: -3,
+	fullBuild = daemon.Build{UUID: build, Derivation: hello + ".drv", System: "x86_64-linux", State: daemon.Failed, Priority: -3, Derived: 5,
 		Created: noon, Ended: noon.Add(time.Hour), NotBefore: noon.Add(time.Minute), Agent: bedok,
 		Tags: []daemon.Tag{{Key: "branch_name", Value: "science-team"}}, BlockedBy: []string{"blocking"}}
 	fullAllocation = daemon.Allocation{UUID: build, Derivation: hello + ".drv", Priority: 7, KeepOutput: true}
-	fullAgent      = daemon.Agent{ID: bedok, Name: "bedok", Description: "TBFG agent", Active: true,
+	fullAgent      = daemon.Agent{ID: bedok, Name: "bedok", Description: "TBFG agent", Active: true, Mode: daemon.Draining,
 		Tags: []daemon.Tag{{Key: "place", Value: "cupboard"}}, Systems: []string{"i686-linux", "x86_64-linux"},
 		Allocated: []daemon.Allocation{fullAllocation},
 		Status:    &daemon.AgentStatus{Status: "running", Load1Min: 3.75, Processors: 4, Time: noon}}
@@ -55,20 +56,34 @@ func pointer[T any](v T) *T { return &v }
 // is our coordinator, or one that is thought to spell as we do.
 var requests = map[string]any{
 	"status-report":    StatusReport{Status: "running", LoadAverage: &LoadAverage{3.75}, Load1Min: pointer(3.75), Processors: 4, InitialStatus: true},
-	"fetch-builds":     FetchRequest{Systems: []string{"x86_64-linux"}, Target: pointer(4), Count: pointer(2), Wait: 30},
+	"fetch-builds":     FetchRequest{Systems: []string{"x86_64-linux"}, Target: pointer(4), Count: pointer(2), Wait: 30, Held: []string{build}},
 	"setup-failure":    NewSetupFailure(fullDetail.SetupFailures[0]),
 	"result":           NewResult(fullResult),
 	"result-failed":    NewResult(daemon.Result{Ended: noon, Reason: "the builder failed"}),
 	"submission":       NewSubmission(fullSubmission),
 	"submission-plain": NewSubmission(daemon.Submission{Derivation: hello + ".drv"}),
 	"new-agent":        NewAgentRequest{ID: bedok, Name: "bedok", Description: "TBFG agent"},
-	"change-agent":     AgentChange{Name: pointer("bedok"), Description: pointer(""), Active: pointer(false), Tags: &[]Tag{{"a", "b"}}},
+	"change-agent": AgentChange{Name: pointer("bedok"), Description: pointer(""), Active: pointer(false),
+		Mode: pointer(daemon.Paused), Tags: &[]Tag{{"a", "b"}}},
+
+	"cancel":   CancelRequest{UnlessRequired: true},
+	"priority": PriorityRequest{pointer(int64(0))},
+	"cancel-builds": CancelBuilds{Tags: []string{"branch:wip", "set"}, NotTags: []string{"keep"}, Systems: []string{"x86_64-linux"},
+		NotSystems: []string{"i686-linux"}, PriorityAbove: pointer(int64(-1)), PriorityBelow: pointer(int64(9)), CreatedAfter: Time{noon},
+		CreatedBefore: Time{noon.Add(time.Hour)}, Derivation: hello + ".drv", UnstartedOnly: true, UnlessRequired: true, All: true},
+	"cancel-builds-plain": CancelBuilds{},
+	"retry":               RetryRequest{WithBlocked: true},
+	"enrol":               EnrolRequest{"bedok", "OTCKFLsB5QRq8XBnZ3nCDAxYLbA4F4kxGz7JPBkU"},
+	"new-token":           NewTokenRequest{Description: "cloud", ExpiresIn: 90, Expires: Time{noon}},
+	"new-token-plain":     NewTokenRequest{},
+	"retry-hooks":         RetryHooksRequest{ID: 7},
+	"retry-hooks-all":     RetryHooksRequest{All: true},
 }
 
 // replies go out in every spelling.
 var replies = map[string]any{
-	"fetch-builds-reply":   FetchReply{Allocations([]daemon.Allocation{fullAllocation, {UUID: build, Derivation: hello + ".drv"}})},
-	"fetch-builds-nothing": FetchReply{Allocations(nil)},
+	"fetch-builds-reply":   FetchReply{Builds: Allocations([]daemon.Allocation{fullAllocation, {UUID: build, Derivation: hello + ".drv"}}), Gone: []string{build}, Waits: true},
+	"fetch-builds-nothing": FetchReply{Builds: Allocations(nil)},
 	"agents":               AgentList{[]Agent{NewAgent(fullAgent), NewAgent(daemon.Agent{ID: bedok})}},
 	"new-agent-reply":      NewAgentReply{bedok},
 	"new-password-reply":   NewPasswordReply{"IUwGrsEklfu0kVf_QquCOdzfa6-P52qPlcwBd5YB"},
@@ -78,7 +93,21 @@ var replies = map[string]any{
 	"builds":               BuildList{[]Build{NewBuild(fullBuild), NewBuild(daemon.Build{UUID: build, State: daemon.Ready})}},
 	"build":                NewBuildDetail(fullDetail),
 	"build-plain":          NewBuildDetail(daemon.BuildDetail{Build: daemon.Build{UUID: build, State: daemon.Succeeded}}),
-	"error":                ErrorBody{AlreadyProcessed, "the build is failed already"},
+	"result":               ResultReply{daemon.BuildRequiredByAnother},
+	"cancel-builds-reply":  CancelBuildsReply{12},
+	"retry-reply":          RetryReply{[]string{build}},
+	"blocking":             BlockingList{[]BlockingBuild{NewBlockingBuild(fullBuild, 7)}},
+	"enrol-reply":          EnrolReply{bedok, bedok, "IUwGrsEklfu0kVf_QquCOdzfa6-P52qPlcwBd5YB"},
+	"new-token-reply":      NewTokenReply{"OTCKFLsB5QRq8XBnZ3nCDAxYLbA4F4kxGz7JPBkU"},
+	"tokens": NewTokenList([]daemon.Token{{ID: 1, Description: "cloud", Created: noon, Expires: noon.Add(time.Hour)},
+		{ID: 2, Created: noon}}),
+	"hooks": HookEventList{[]HookEvent{NewHookEvent(daemon.HookEvent{ID: 7, Hook: "tell", Event: daemon.BuildSuccess, Subject: build,
+		Arguments: []byte(`{"event":"build-success","build_id":"x"}`), Created: noon, Attempts: 3, NotBefore: noon.Add(time.Hour), Parked: true,
+		Error: "exit status 1"})}},
+	"retry-hooks-reply": RetryHooksReply{3},
+	"status":            NewFarmStatus(errors.New("the disk is full"), 2, []daemon.Agent{fullAgent, {ID: bedok}}),
+	"status-good":       NewFarmStatus(nil, 0, nil),
+	"error":             ErrorBody{AlreadyProcessed, "the build is failed already"},
 }
 
 // The bytes that others read: review reads the differences.

@@ -68,7 +68,7 @@ func TestEveryRouteIsServed(t *testing.T) {
 				t.Errorf("%s has no method", pattern)
 				continue
 			}
-			path = strings.NewReplacer("{uuid}", bedok, "{format}", "gzip").Replace(path)
+			path = strings.NewReplacer("{uuid}", bedok, "{format}", "gzip", "{id}", "7").Replace(path)
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, httptest.NewRequest(method, path, nil))
 			var got struct{ Route, Of string }
@@ -181,7 +181,7 @@ func TestWhatIsKnownIsServedHoweverItIsAskedFor(t *testing.T) {
 // it tells must be enough, and no secret.
 func TestTheLogOfAnUnknownRequestTellsAllButSecrets(t *testing.T) {
 	logged := capture(t)
-	send(t, all(), "POST /agent-session?name=bedok&token=s3cret&dynamic_auth_token=s3cret&after=12%20\n"+
+	send(t, all(), "POST /agent-sign-in?name=bedok&token=s3cret&dynamic_auth_token=s3cret&after=12%20\n"+
 		"User-Agent: guile\n"+
 		"Authorization: Basic s3cret\n"+
 		"authorization: basic s3cret\n"+
@@ -195,7 +195,7 @@ func TestTheLogOfAnUnknownRequestTellsAllButSecrets(t *testing.T) {
 	if strings.Contains(got, "s3cret") {
 		t.Errorf("the log has a secret: %s", got)
 	}
-	for _, want := range []string{"POST", "/agent-session?", "name=bedok", "token=redacted", "dynamic_auth_token=redacted",
+	for _, want := range []string{"POST", "/agent-sign-in?", "name=bedok", "token=redacted", "dynamic_auth_token=redacted",
 		"after=12", "User-Agent:[guile]", "X-Spelling:[hyphens]", "127.0.0.1"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the log lacks %q: %s", want, got)

@@ -4,13 +4,9 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"maps"
+	"math"
 	"net/http"
-	"net/url"
-	"path"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon"
@@ -78,22 +74,54 @@ func Fail(w http.ResponseWriter, r *http.Request, err error) {
 	Reply(w, statuses[e.Code], body)
 }
 
+// TooMany answers one who has asked too often, and says when to ask again.
+func TooMany(w http.ResponseWriter, again time.Duration, message string) {
+	w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(again.Seconds()))))
+	Reply(w, http.StatusTooManyRequests, ErrorBody{Error: "too many requests", Message: message})
+}
+
 // Read decodes the JSON body of a request. An empty body leaves v as it is.
 func Read(w http.ResponseWriter, r *http.Request, v any) error {
 	data, err := io.ReadAll(http.MaxBytesReader(w, Body(w, r), MaxBody))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return daemon.Errorf(daemon.TooLarge, "the request's body is larger than %d bytes", MaxBody)
+		return daemon.Errorf(daemon.TooLarge, "the request's body is larger than %d bytes", tooLarge.Limit)
 	case err != nil:
 		return daemon.Errorf(daemon.Invalid, "the request's body ended early: %v", err)
 	case len(data) == 0:
 		return nil
 	}
+	if !fewValues(data) {
+		return daemon.Errorf(daemon.TooLarge, "the request's body has more than %d values", maxValues)
+	}
 	if err := Unmarshal(data, v); err != nil {
 		return daemon.Errorf(daemon.Invalid, "the request's body: %v", err)
 	}
 	return nil
+}
+
+// maxValues is how many values a request may have. Each takes many times the
+// memory of its text, of which it may have two bytes.
+const maxValues = 100_000
+
+// fewValues tells whether a JSON text has at most maxValues values, as far as
+// its punctuation tells.
+func fewValues(text []byte) bool {
+	n, quoted, escaped := 1, false, false
+	for _, c := range text {
+		switch {
+		case escaped:
+			escaped = false
+		case quoted:
+			escaped, quoted = c == '\\', c != '"'
+		case c == '"':
+			quoted = true
+		case c == ',' || c == '[' || c == '{':
+			n++
+		}
+	}
+	return n <= maxValues
 }
 
 // maxPause is how long a peer may be silent in the middle of a body.
@@ -118,42 +146,4 @@ func (p *patient) Read(b []byte) (int, error) {
 		_ = p.control.SetReadDeadline(time.Time{})
 	}
 	return n, err
-}
-
-// secret tells whether a header or a query parameter of this name may hold
-// one, which is not written into a log.
-func secret(name string) bool {
-	name = strings.ToLower(name)
-	return slices.ContainsFunc([]string{"auth", "cookie", "key", "pass", "secret", "signature", "token"},
-		func(word string) bool { return strings.Contains(name, word) })
-}
-
-// visible is a request's path and query without secrets.
-func visible(u *url.URL) string {
-	query := u.Query()
-	for name := range query {
-		if secret(name) {
-			query[name] = []string{"redacted"}
-		}
-	}
-	return (&url.URL{Path: u.Path, RawPath: u.RawPath, RawQuery: query.Encode()}).RequestURI()
-}
-
-// Handler serves the routes of mux. Two things are done here for all of
-// them: paths that the mux would answer with a redirect are unknown, since
-// Guile's client does not follow; and an unknown request is told so in JSON
-// and logged whole, because that is how a real peer shows us a spelling.
-func Handler(mux *http.ServeMux) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, pattern := mux.Handler(r)
-		if pattern != "" && r.URL.Path == path.Clean(r.URL.Path) {
-			mux.ServeHTTP(w, r)
-			return
-		}
-		headers := r.Header.Clone()
-		maps.DeleteFunc(headers, func(name string, _ []string) bool { return secret(name) })
-		slog.Warn("unknown request", "method", r.Method, "path", visible(r.URL), "from", r.RemoteAddr, "headers", headers)
-		Reply(w, http.StatusNotFound, ErrorBody{Error: "no such route",
-			Message: r.Method + " " + r.URL.Path + " is not known here"})
-	})
 }

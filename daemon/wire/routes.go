@@ -15,6 +15,8 @@ var Routes = map[string][]string{
 	"metrics":       {"GET /metrics"},
 	"agent":         {"GET /agent/{uuid}"},
 	"build":         {"GET /build/{uuid}"},
+	"enrol": {"POST /agent-session", "POST /agent-sessions", "POST /agent/session", "POST /agent",
+		"POST /agent/dynamic-auth", "POST /dynamic-auth"}, // and, there, that of new-agent
 
 	// The clients' API.
 	"submit":       {"POST /builds"},
@@ -25,5 +27,19 @@ var Routes = map[string][]string{
 	"passwords":    {"GET /agent/{uuid}/passwords"}, // tbfg's own
 	"agent-active": {"PUT /agent/{uuid}/active"},
 	"agent-tags":   {"PUT /agent/{uuid}/tags"},
-	"change-agent": {"PATCH /agent/{uuid}"}, // tbfg's own
+	"change-agent": {"PATCH /agent/{uuid}"},    // tbfg's own
+	"agent-mode":   {"PUT /agent/{uuid}/mode"}, // tbfg's own
+
+	"cancel":        {"POST /build/{uuid}/cancel"},
+	"cancel-builds": {"POST /builds/cancel"}, // tbfg's own
+	"priority":      {"POST /build/{uuid}/update-priority", "POST /build/{uuid}/priority"},
+	"retry":         {"POST /build/{uuid}/retry"}, // tbfg's own
+	"blocking":      {"GET /failed-builds-with-blocking-count"},
+
+	"new-token":    {"POST /dynamic-auth-tokens", "POST /dynamic-auth-token"},
+	"tokens":       {"GET /dynamic-auth-tokens"},         // tbfg's own
+	"revoke-token": {"DELETE /dynamic-auth-tokens/{id}"}, // tbfg's own
+	"hooks":        {"GET /hooks"},                       // tbfg's own
+	"retry-hooks":  {"POST /hooks/retry"},                // tbfg's own
+	"status":       {"GET /status"},                      // tbfg's own
 }

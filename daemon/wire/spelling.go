@@ -14,10 +14,16 @@ import (
 // outgoing object is called. Every name with an underscore, here or in a
 // struct tag, goes out with hyphens as well without being listed.
 var spellings = map[string][]string{
-	"uuid": {"id", "build_id"},
+	"uuid": {"id"},
 
-	"new_password": {"password"},
+	"new_password":   {"password"},
+	"token":          {"dynamic_auth_token"},
+	"blocking_count": {"blocked_builds_count"},
 }
+
+// buildSpellings are those of objects that name a derivation, which are
+// builds: an agent's UUID is no build's.
+var buildSpellings = map[string][]string{"uuid": {"build_id"}}
 
 // accepted lists what a field of an incoming object may be called besides
 // our name for it; underscores and hyphens count as the same. No field of ours
@@ -26,6 +32,9 @@ var accepted = map[string][]string{
 	"substitute_urls":                  {"derivation_substitute_urls"},
 	"uuid":                             {"id", "build_id"},
 	"skip_updating_derived_priorities": {"skip_updating_other_build_derived_priorities"},
+
+	"name":  {"agent_name"},
+	"token": {"dynamic_auth_token"},
 }
 
 // hyphenated tells which names go out with hyphens too: ours, not the keys
@@ -55,9 +64,14 @@ func spellOut(v any) any {
 		}
 	case map[string]any:
 		all := make(map[string]any, 2*len(v))
+		_, build := v["derivation_name"]
 		for name, value := range v {
 			value = spellOut(value)
-			for _, other := range append([]string{name}, spellings[name]...) {
+			names := append([]string{name}, spellings[name]...)
+			if build {
+				names = append(names, buildSpellings[name]...)
+			}
+			for _, other := range names {
 				if _, taken := v[other]; taken && other != name {
 					continue
 				}

@@ -39,7 +39,8 @@ type Farm struct {
 	Log          *Log   // what the coordinator says
 	Database     string // file name
 
-	t testing.TB
+	t      testing.TB
+	change func(*coordinator.Config) // of each start; may be nil
 }
 
 // Open starts a coordinator on a new database. It is closed at the end of
@@ -57,6 +58,15 @@ func At(t testing.TB, database string) *Farm {
 	f := &Farm{t: t, Database: database, Derivations: NewDerivations(), Log: new(Log),
 		Clock: &Clock{now: time.Date(2025, 8, 13, 0, 0, 0, 0, time.UTC)}}
 	f.start()
+	return f
+}
+
+// OpenWith is Open with another configuration, also after a restart.
+func OpenWith(t testing.TB, change func(*coordinator.Config)) *Farm {
+	t.Helper()
+	f := Open(t)
+	f.change = change
+	f.Restart()
 	return f
 }
 
@@ -81,7 +91,7 @@ func (f *Farm) Twin() *Farm {
 	f.t.Helper()
 	copied := filepath.Join(f.t.TempDir(), "tbfg.db")
 	f.Exec("VACUUM INTO ?", copied)
-	twin := &Farm{t: f.t, Database: copied, Derivations: f.Derivations, Log: new(Log), Clock: f.Clock}
+	twin := &Farm{t: f.t, Database: copied, Derivations: f.Derivations, Log: new(Log), Clock: f.Clock, change: f.change}
 	twin.start()
 	return twin
 }
@@ -96,11 +106,15 @@ func (f *Farm) start() {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	f.Coordinator, err = coordinator.Open(f.t.Context(), coordinator.Config{
+	conf := coordinator.Config{
 		Store: store, Logs: logs, Fetch: f.Derivations.Fetch,
-		SetupRetry: SetupRetry, MaxSetupRetry: MaxSetupRetry,
-		Now: f.Clock.Now, Log: slog.New(slog.NewTextHandler(f.Log, nil)),
-	})
+		Policy: coordinator.Policy{SetupRetry: SetupRetry, MaxSetupRetry: MaxSetupRetry},
+		Now:    f.Clock.Now, Log: slog.New(slog.NewTextHandler(f.Log, nil)),
+	}
+	if f.change != nil {
+		f.change(&conf)
+	}
+	f.Coordinator, err = coordinator.Open(f.t.Context(), conf)
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -14,6 +14,21 @@ CREATE TABLE agent_passwords (
 );
 CREATE INDEX agent_passwords_agent ON agent_passwords (agent_id);
 
+-- An agent that is not here works as usual.
+CREATE TABLE agent_modes (
+       agent_id TEXT PRIMARY KEY REFERENCES agents (id) ON DELETE CASCADE,
+       mode TEXT NOT NULL CHECK (mode IN ('paused', 'draining'))
+);
+-- With one of these, of which only salted hashes are kept, an agent enrols
+-- under a name of its own.
+CREATE TABLE dynamic_auth_tokens (
+       id INTEGER PRIMARY KEY,
+       token TEXT NOT NULL,
+       description TEXT,
+       created_at TEXT NOT NULL,
+       expires_at TEXT
+);
+
 CREATE TABLE tags (
        id INTEGER PRIMARY KEY,
        key TEXT NOT NULL,
@@ -37,16 +52,30 @@ CREATE TABLE build_allocation_agent_requested_systems (
        PRIMARY KEY (agent_id, system_id)
 ) WITHOUT ROWID;
 
+-- inputs, needs and makes are lists of row numbers as packed.go packs them:
+-- the derivations that it refers to, the outputs of those that it needs, and
+-- its own outputs. There are tens of inputs to each derivation; as rows they
+-- would be most of the database, and most of the time to read it at start.
 CREATE TABLE derivations (
        id INTEGER PRIMARY KEY,
        name TEXT NOT NULL UNIQUE,
        system_id INTEGER NOT NULL REFERENCES systems (id),
-       fixed_output INTEGER NOT NULL
+       fixed_output INTEGER NOT NULL,
+       inputs BLOB NOT NULL,
+       needs BLOB NOT NULL,
+       makes BLOB NOT NULL
 );
+-- What the builds of an output came to: whether one succeeded, the newest one
+-- that failed, and whether an agent said since that it cannot get the output.
 CREATE TABLE outputs (
        id INTEGER PRIMARY KEY,
-       output TEXT NOT NULL UNIQUE
+       output TEXT NOT NULL UNIQUE,
+       built INTEGER NOT NULL DEFAULT 0,
+       failed_build INTEGER,
+       lost INTEGER NOT NULL DEFAULT 0
 );
+CREATE INDEX outputs_known ON outputs (id, built, failed_build, lost)
+ WHERE built OR lost OR failed_build IS NOT NULL;
 CREATE TABLE derivation_outputs (
        id INTEGER PRIMARY KEY,
        derivation_id INTEGER NOT NULL REFERENCES derivations (id),
@@ -55,12 +84,11 @@ CREATE TABLE derivation_outputs (
        UNIQUE (derivation_id, name)
 );
 CREATE INDEX derivation_outputs_output ON derivation_outputs (output_id);
--- A derivation needs these outputs of other derivations.
-CREATE TABLE derivation_inputs (
-       derivation_id INTEGER NOT NULL REFERENCES derivations (id),
-       derivation_output_id INTEGER NOT NULL REFERENCES derivation_outputs (id),
-       PRIMARY KEY (derivation_id, derivation_output_id)
-) WITHOUT ROWID;
+-- Derivations below which everything has a build that is not canceled. When a
+-- build is canceled all of them are forgotten.
+CREATE TABLE complete_graphs (
+       derivation_id INTEGER PRIMARY KEY REFERENCES derivations (id)
+);
 
 CREATE TABLE builds (
        id INTEGER PRIMARY KEY,
@@ -74,6 +102,8 @@ CREATE TABLE builds (
        deferred_until TEXT
 );
 CREATE INDEX builds_derivation ON builds (derivation_id);
+CREATE INDEX builds_ended ON builds (id, end_time) WHERE processed = 1 OR canceled = 1;
+CREATE INDEX builds_canceled ON builds (id) WHERE canceled = 1;
 CREATE INDEX builds_unprocessed ON builds (id) WHERE processed = 0 AND canceled = 0;
 CREATE TABLE build_tags (
        build_id INTEGER NOT NULL REFERENCES builds (id),
@@ -88,6 +118,14 @@ CREATE TABLE allocated_builds (
        started INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX allocated_builds_agent ON allocated_builds (agent_id);
+-- Builds that were taken from an agent because it did not report any more.
+CREATE TABLE lost_allocations (
+       id INTEGER PRIMARY KEY,
+       build_id INTEGER NOT NULL REFERENCES builds (id),
+       agent_id TEXT NOT NULL REFERENCES agents (id),
+       lost_at TEXT NOT NULL
+);
+CREATE INDEX lost_allocations_build ON lost_allocations (build_id);
 CREATE TABLE build_starts (
        id INTEGER PRIMARY KEY,
        build_id INTEGER NOT NULL REFERENCES builds (id),
@@ -123,3 +161,20 @@ CREATE TABLE setup_failure_missing_inputs (
        missing_input TEXT NOT NULL,
        PRIMARY KEY (setup_failure_id, missing_input)
 ) WITHOUT ROWID;
+
+-- Events that a hook has still to be told, one row for each hook; see package
+-- hooks.
+CREATE TABLE unprocessed_hook_events (
+       id INTEGER PRIMARY KEY AUTOINCREMENT, -- never one that was used before
+       hook TEXT NOT NULL,
+       event TEXT NOT NULL,
+       subject TEXT NOT NULL, -- UUID of the build or agent; its events stay in order
+       arguments TEXT NOT NULL, -- JSON
+       created_at TEXT NOT NULL,
+       attempts INTEGER NOT NULL DEFAULT 0,
+       not_before TEXT,
+       parked INTEGER NOT NULL DEFAULT 0,
+       error TEXT
+);
+CREATE INDEX unprocessed_hook_events_due ON unprocessed_hook_events (id) WHERE NOT parked;
+CREATE INDEX unprocessed_hook_events_parked ON unprocessed_hook_events (id) WHERE parked;

@@ -1,2 +1,1 @@
-INSERT INTO derivations (name, system_id, fixed_output)
-SELECT ?1, id, ?3 FROM systems WHERE system = ?2
+INSERT INTO derivations (name, system_id, fixed_output, inputs, needs, makes) VALUES (?1, ?2, ?3, ?4, ?5, ?6)

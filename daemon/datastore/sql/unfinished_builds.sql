@@ -1,4 +1,4 @@
-SELECT b.id, b.derivation_id, s.system, b.priority, b.deferred_until, a.agent_id
+SELECT b.id, s.system, b.priority, b.deferred_until, a.agent_id, d.makes, d.needs
   FROM builds b
   JOIN derivations d ON d.id = b.derivation_id
   JOIN systems s ON s.id = d.system_id

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"codeberg.org/tbfg/tbfg/config"
+	"codeberg.org/tbfg/tbfg/daemon/coordinator"
+	"codeberg.org/tbfg/tbfg/daemon/hooks"
+
+	"golang.org/x/sys/unix"
+)
+
+// policyOf is what the configuration says of what the coordinator does by
+// itself.
+func policyOf(c config.Coordinator) coordinator.Policy {
+	return coordinator.Policy{
+		SetupRetry:       time.Duration(c.SetupRetry),
+		MaxSetupRetry:    time.Duration(c.MaxSetupRetry),
+		MaxSetupFailures: c.MaxSetupFailures,
+		SubmitMissing:    c.SubmitMissing,
+		Lease:            time.Duration(c.Lease),
+		MaxLosses:        c.MaxLosses,
+		RetryFailures:    c.RetryFailures,
+		KeepFor:          time.Duration(c.KeepFor),
+		KeepBuilds:       c.KeepBuilds,
+	}
+}
+
+// hooksOf makes the runner of the configured hooks.
+func hooksOf(conf config.Config, log *slog.Logger) *hooks.Runner {
+	out := hooks.Config{Parallel: conf.Hooks.Parallel, Grace: time.Duration(conf.Grace), Secret: config.ReadSecret, Log: log}
+	for _, h := range conf.Hooks.Each {
+		out.Hooks = append(out.Hooks, hooks.Hook{Name: h.Name, Events: h.Events, Command: h.Command,
+			DataService: hooks.DataService(h.DataService), Timeout: h.Limit(), Attempts: h.Tries()})
+	}
+	return hooks.New(out)
+}
+
+// roomIn tells whether a directory's disk has room for more builds.
+func roomIn(dir string, least int64) func() error {
+	return func() error {
+		var disk unix.Statfs_t
+		if err := unix.Statfs(dir, &disk); err != nil {
+			return fmt.Errorf("look for room in %s: %w", dir, err)
+		}
+		if free := int64(disk.Bavail) * disk.Bsize; free < least {
+			return fmt.Errorf("the disk of %s has %d MB left, less than min_free_space (%d MB): make room", dir, free>>20, least>>20)
+		}
+		return nil
+	}
+}

@@ -1,0 +1,92 @@
+package coordinator
+
+import (
+	"context"
+	"time"
+)
+
+// choreInterval is how often the coordinator looks after things that no
+// request makes happen.
+const choreInterval = 5 * time.Second
+
+func (c *Coordinator) doChores() {
+	tick := time.NewTicker(choreInterval)
+	defer tick.Stop()
+	for {
+		for name, do := range map[string]func(context.Context) error{
+			"end leases": c.EndLeases, "forget old builds": c.ForgetOld, "look for room": c.LookForRoom,
+		} {
+			if err := do(c.life); err != nil && c.life.Err() == nil {
+				c.Log.Error("cannot "+name, "err", err)
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-c.life.Done():
+			return
+		}
+	}
+}
+
+// forgetBatch is how many builds are forgotten in one change, and between two
+// ticks.
+const forgetBatch = 200
+
+// ForgetOld deletes builds that are not to be kept any longer, their logs
+// first: a log without a build is found by nobody.
+func (c *Coordinator) ForgetOld(ctx context.Context) error {
+	if c.KeepFor <= 0 && c.KeepBuilds <= 0 {
+		return nil
+	}
+	var before time.Time
+	if c.KeepFor > 0 {
+		before = c.Now().Add(-c.KeepFor)
+	}
+	old, err := c.Store.OldBuilds(ctx, before, c.KeepBuilds, forgetBatch)
+	if err != nil || len(old) == 0 {
+		return err
+	}
+	for _, uuid := range old {
+		if err := c.Logs.Remove(uuid); err != nil {
+			return err
+		}
+	}
+	return c.change(ctx, func(ch *change) error {
+		for id := range old {
+			if err := ch.Forget(ch.ctx, id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// LookForRoom stops handing out builds while the disk is nearly full, and goes
+// on when there is room.
+func (c *Coordinator) LookForRoom(context.Context) error {
+	if c.Room == nil {
+		return nil
+	}
+	full := c.Room()
+	c.mu.Lock()
+	was := c.full
+	c.full = full
+	if was != nil && full == nil {
+		c.announce()
+	}
+	c.mu.Unlock()
+	switch {
+	case was == nil && full != nil:
+		c.Log.Error("no builds are handed out", "err", full)
+	case was != nil && full == nil:
+		c.Log.Info("builds are handed out again")
+	}
+	return nil
+}
+
+// Trouble is why no builds are handed out; nil if they are.
+func (c *Coordinator) Trouble() error {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.full
+}

@@ -1,0 +1,1 @@
+SELECT id FROM agents WHERE name = ?1 ORDER BY rowid LIMIT 1

@@ -1,0 +1,1 @@
+DELETE FROM agent_modes WHERE agent_id = ?1

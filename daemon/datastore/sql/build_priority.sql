@@ -1,0 +1,1 @@
+UPDATE builds SET priority = ?2 WHERE id = ?1

@@ -1,0 +1,1 @@
+DELETE FROM build_results WHERE build_id = ?1

@@ -1,0 +1,1 @@
+DELETE FROM build_starts WHERE build_id = ?1

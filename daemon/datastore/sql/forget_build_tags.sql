@@ -1,0 +1,1 @@
+DELETE FROM build_tags WHERE build_id = ?1

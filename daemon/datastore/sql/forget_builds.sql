@@ -1,0 +1,1 @@
+DELETE FROM builds WHERE id = ?1

@@ -1,0 +1,1 @@
+DELETE FROM lost_allocations WHERE build_id = ?1

@@ -1,0 +1,1 @@
+DELETE FROM output_metadata WHERE build_id = ?1

@@ -1,0 +1,1 @@
+DELETE FROM setup_failures WHERE build_id = ?1

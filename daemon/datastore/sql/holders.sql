@@ -1,0 +1,1 @@
+SELECT DISTINCT agent_id FROM allocated_builds

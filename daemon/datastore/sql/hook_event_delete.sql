@@ -1,0 +1,1 @@
+DELETE FROM unprocessed_hook_events WHERE id = ?1

@@ -1,1 +1,0 @@
-INSERT OR IGNORE INTO outputs (output) VALUES (?1)

@@ -1,0 +1,1 @@
+UPDATE outputs SET lost = 1 WHERE id = ?1

@@ -1,0 +1,1 @@
+SELECT id, built, failed_build, lost FROM outputs WHERE id IN (SELECT value FROM json_each(?1))

@@ -1,0 +1,1 @@
+SELECT id FROM systems WHERE system = ?1

@@ -1,0 +1,1 @@
+DELETE FROM dynamic_auth_tokens WHERE id = ?1
