@@ -21,13 +21,19 @@ type race struct {
 	runs int // of each side
 
 	// prepare sets up what both sides need and returns them. A side does the
-	// work once and returns the value measured.
+	// work once and returns the value measured. Where nobody else does the
+	// same there is no peer, and the goal bounds our value itself.
 	prepare func(ctx context.Context, s *setup) (ours, peers side, err error)
+
+	// measure, if set, stands for prepare and runs: where preparing takes
+	// long, several figures come of it, each under a name of its own.
+	measure func(ctx context.Context, s *setup) (figure, error)
 }
 
 type side func(ctx context.Context) (float64, error)
 
-// A goal bounds the ratio of our value to the peer's.
+// A goal bounds the ratio of our value to the peer's or, without a peer, our
+// value.
 type goal struct {
 	ratio float64
 	most  bool // a ratio above it misses the goal; otherwise one below does
@@ -52,12 +58,19 @@ func register(r *race) {
 }
 
 func (r *race) describe() string {
+	text := fmt.Sprintf("%-10s %s", r.name, r.what)
+	if r.measure != nil {
+		return text
+	}
 	bound := "at least"
 	if r.goal.most {
 		bound = "at most"
 	}
-	return fmt.Sprintf("%-10s %s\n%-10s against %s\n%-10s in %s; the ratio should be %s %g",
-		r.name, r.what, "", r.peer, "", r.unit, bound, r.goal.ratio)
+	if r.peer == "" {
+		return fmt.Sprintf("%s\n%-10s in %s; it should be %s %g", text, "", r.unit, bound, r.goal.ratio)
+	}
+	return fmt.Sprintf("%s\n%-10s against %s\n%-10s in %s; the ratio should be %s %g",
+		text, "", r.peer, "", r.unit, bound, r.goal.ratio)
 }
 
 // run prepares the race and runs it.
@@ -65,6 +78,9 @@ func (r *race) run(ctx context.Context) (f figure, err error) {
 	s := &setup{name: r.name}
 	defer func() { err = errors.Join(err, s.undo()) }()
 	s.progress("preparing")
+	if r.measure != nil {
+		return r.measure(ctx, s)
+	}
 	ours, peers, err := r.prepare(ctx, s)
 	if err != nil {
 		return f, err
@@ -75,6 +91,9 @@ func (r *race) run(ctx context.Context) (f figure, err error) {
 			func() error { return measure(ctx, ours, &f.ours) },
 			func() error { return measure(ctx, peers, &f.peers) },
 		}
+		if peers == nil {
+			turns = turns[:1]
+		}
 		if i%2 == 1 {
 			slices.Reverse(turns) // whoever is second must not always find the caches warmer
 		}
@@ -83,7 +102,11 @@ func (r *race) run(ctx context.Context) (f figure, err error) {
 				return f, err
 			}
 		}
-		s.progress(fmt.Sprintf("run %d of %d: %s %s, peer %s", i+1, r.runs, short(f.ours[i]), r.unit, short(f.peers[i])))
+		text := fmt.Sprintf("run %d of %d: %s %s", i+1, r.runs, short(f.ours[i]), r.unit)
+		if peers != nil {
+			text += ", peer " + short(f.peers[i])
+		}
+		s.progress(text)
 	}
 	return f, nil
 }
@@ -98,37 +121,66 @@ func measure(ctx context.Context, one side, values *[]float64) error {
 type figure struct {
 	*race
 	ours, peers []float64
+	more        []figure // that the same run gave, for lines of their own
 }
 
-func (f figure) ratio() float64 { return median(f.ours) / median(f.peers) }
+// bounded is what the goal bounds.
+func (f figure) bounded() float64 {
+	if len(f.peers) == 0 {
+		return median(f.ours)
+	}
+	return median(f.ours) / median(f.peers)
+}
 
 func (f figure) verdict() string {
-	if f.goal.met(f.ratio()) {
+	if f.goal.ratio == 0 {
+		return "-" // nobody set one
+	}
+	if f.goal.met(f.bounded()) {
 		return "met"
 	}
 	return "short"
 }
 
 func (f figure) String() string {
-	return fmt.Sprintf("%s %s %s  peer=%s  ratio=%.3g  goal=%g  %s",
-		f.name, short(median(f.ours)), f.unit, short(median(f.peers)), f.ratio(), f.goal.ratio, f.verdict())
+	peer, ratio := "-", "-"
+	if len(f.peers) > 0 {
+		peer, ratio = short(median(f.peers)), fmt.Sprintf("%.3g", f.bounded())
+	}
+	bound := "-"
+	if f.goal.ratio != 0 {
+		bound = fmt.Sprintf("%g", f.goal.ratio)
+	}
+	line := fmt.Sprintf("%s %s %s  peer=%s  ratio=%s  goal=%s  %s",
+		f.name, short(median(f.ours)), f.unit, peer, ratio, bound, f.verdict())
+	for _, other := range f.more {
+		line += "\n" + other.String()
+	}
+	return line
 }
 
 func (f figure) json() string {
+	var peer, ratio any // null without a peer
+	if len(f.peers) > 0 {
+		peer, ratio = median(f.peers), f.bounded()
+	}
 	text, err := json.Marshal(struct {
 		Name  string    `json:"name"`
 		Value float64   `json:"value"`
 		Unit  string    `json:"unit"`
-		Peer  float64   `json:"peer"`
-		Ratio float64   `json:"ratio"`
+		Peer  any       `json:"peer"`
+		Ratio any       `json:"ratio"`
 		Goal  float64   `json:"goal"`
 		Most  bool      `json:"goal_is_maximum"`
 		Met   bool      `json:"met"`
 		Ours  []float64 `json:"values"`
 		Peers []float64 `json:"peer_values"`
-	}{f.name, median(f.ours), f.unit, median(f.peers), f.ratio(), f.goal.ratio, f.goal.most, f.goal.met(f.ratio()), f.ours, f.peers})
+	}{f.name, median(f.ours), f.unit, peer, ratio, f.goal.ratio, f.goal.most, f.goal.met(f.bounded()), f.ours, f.peers})
 	if err != nil {
 		panic(err) // only numbers that JSON does not have
+	}
+	for _, other := range f.more {
+		text = append(append(text, '\n'), other.json()...)
 	}
 	return string(text)
 }

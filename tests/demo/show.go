@@ -158,15 +158,11 @@ func fold(text string, n int) []string {
 	return lines
 }
 
-// showLog shows the log of the failure that blocks most.
+// showLog shows the log of the failure that blocks most. There must be one.
 func (f *farm) showLog(ctx context.Context, out *screen, results map[string]result) error {
-	for _, name := range failures(team, results)[:1] {
-		out.heading("The log of " + name)
-		if err := f.tbfg(ctx, out, "build", "log", results[name].uuid); err != nil {
-			return err
-		}
-	}
-	return nil
+	name := failures(team, results)[0]
+	out.heading("The log of " + name)
+	return f.tbfg(ctx, out, "build", "log", results[name].uuid)
 }
 
 // showAddresses says where there is more to see, and how long.

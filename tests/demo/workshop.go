@@ -48,22 +48,23 @@ func openWorkshop() (*workshop, error) {
 			continue
 		}
 		w := &workshop{dir, lock}
-		return w, w.clear()
+		return w, w.clear(false)
 	}
 	return nil, fmt.Errorf("a hundred demos run already in %s", cache)
 }
 
-// clear leaves only the program.
-func (w *workshop) clear() error {
+// clear leaves the program and, if so wished, the logs.
+func (w *workshop) clear(keepLogs bool) error {
 	entries, err := os.ReadDir(w.dir)
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
-		if e.Name() != filepath.Base(w.program()) {
-			if err := os.RemoveAll(w.file(e.Name())); err != nil {
-				return err
-			}
+		if w.file(e.Name()) == w.program() || keepLogs && strings.HasSuffix(e.Name(), ".log") {
+			continue
+		}
+		if err := os.RemoveAll(w.file(e.Name())); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -73,7 +74,7 @@ func (w *workshop) file(name string) string { return filepath.Join(w.dir, name) 
 
 func (w *workshop) program() string { return w.file("tbfg") }
 
-func (w *workshop) close() error { return w.lock.Close() }
+func (w *workshop) close() error { return errors.Join(w.clear(true), w.lock.Close()) }
 
 // run runs a command with its messages going to a log in the workshop, and
 // returns what it wrote to standard output. Lines of its messages that begin

@@ -114,7 +114,7 @@ func TestTwoAgentsShareTheWork(t *testing.T) {
 func TestMissingInputsAreReported(t *testing.T) {
 	t.Parallel()
 	h := newBuilder(t)
-	f := newFarm(h, quickRetry)
+	f := newFarm(h, quickRetry, func(conf *config.Config) { conf.Coordinator.SubmitMissing = false })
 	there := h.add(toy.Recipe{Name: "there", Script: `echo >"$out"`})
 	h.build(there)
 	lib := h.add(toy.Recipe{Name: "lib", Outputs: []string{"out", "doc", "dev"}, Script: `for o in "$out" "$doc" "$dev"; do echo "$o" >"$o"; done`})

@@ -38,7 +38,7 @@ const (
 
 // newFarm starts a farm. Unless change, which may be nil, says otherwise it
 // has a local agent that builds two at a time, whatever the load.
-func newFarm(h *host, change func(*config.Config)) *farm {
+func newFarm(h *host, changes ...func(*config.Config)) *farm {
 	h.t.Helper()
 	f := &farm{host: h}
 	conf := config.Default(stateDir)
@@ -56,8 +56,10 @@ func newFarm(h *host, change func(*config.Config)) *farm {
 	conf.LocalAgent.Enabled = true
 	conf.LocalAgent.MaxParallelBuilds = 2
 	conf.LocalAgent.MaxLoad = 1000
-	if change != nil {
-		change(&conf)
+	for _, change := range changes {
+		if change != nil {
+			change(&conf)
+		}
 	}
 	h.writeConfig("/etc/tbfg/config.toml", conf)
 	f.start()

@@ -45,8 +45,8 @@ func (s *session) checkRefusals(id, password string) {
 		{"a name for nobody", coordinator("agent", nobody, "set", "--name=x"), []string{"no agent " + nobody}},
 		{"an unknown command", coordinator("biuld"), []string{"biuld", "--help"}},
 		{"an unknown option", coordinator("build", "--pirority=3", string(s.hello.Path)), []string{"pirority"}},
-		{"a coordinator that is down", atDown("agent", "list"), []string{strings.TrimPrefix(down, "http://"), "connect"}},
-		{"a coordinator that is down, for a build", atDown("build", string(s.hello.Path)), []string{strings.TrimPrefix(down, "http://"), "connect"}},
+		{"a coordinator that is down", atDown("agent", "list"), []string{strings.TrimPrefix(down, "http://"), "no coordinator answers"}},
+		{"a coordinator that is down, for a build", atDown("build", string(s.hello.Path)), []string{strings.TrimPrefix(down, "http://"), "no coordinator answers"}},
 		{"a second coordinator at the same ports", func() reply {
 			return s.command(nil, "guix-build-coordinator", "--database=/tmp/other.db", "--agent-communication="+s.agentURL,
 				"--client-communication="+s.clientURL, "--front-communication="+s.frontURL)
@@ -56,7 +56,7 @@ func (s *session) checkRefusals(id, password string) {
 		{"an agent without a password", agent("--uuid=" + id), []string{"--password-file"}},
 		{"an agent without a UUID", agent("--password-file=/etc/wrong"), []string{"--uuid"}},
 		{"a password file that is not there", agent("--uuid="+id, "--password-file=/etc/nothing"), []string{"/etc/nothing"}},
-		{"an agent with a token", agent("--name=bedok", "--dynamic-auth-token-file=/etc/wrong"), []string{"--password-file"}},
+		{"an agent with a wrong token", agent("--name=bedok", "--dynamic-auth-token-file=/etc/wrong"), []string{"token is not valid"}},
 	} {
 		got := test.do()
 		var complaints []string

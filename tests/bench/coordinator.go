@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"codeberg.org/tbfg/tbfg/daemon"
+	"codeberg.org/tbfg/tbfg/daemon/buildlog"
+	"codeberg.org/tbfg/tbfg/daemon/coordinator"
+	"codeberg.org/tbfg/tbfg/daemon/datastore"
+	"codeberg.org/tbfg/tbfg/nix/derivation"
+	"codeberg.org/tbfg/tbfg/nix/storepath"
+	"codeberg.org/tbfg/tbfg/tests/machine"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// realGraph makes a machine and in its store the graph of Guix's algebra and
+// maths packages.
+func (s *setup) realGraph(ctx context.Context) (m *machine.Machine, roots []storepath.Path, err error) {
+	if m, err = s.machine(ctx); err != nil {
+		return nil, nil, err
+	}
+	s.progress("Guix computes the derivations; this takes some 20 s")
+	roots, err = computeGraph(ctx, m)
+	return m, roots, err
+}
+
+// nodes reads a graph in an order in which every derivation follows its inputs.
+func nodes(m *machine.Machine, roots []storepath.Path) ([]datastore.Node, error) {
+	var order []datastore.Node
+	seen := make(map[storepath.Path]bool)
+	var visit func(storepath.Path) error
+	visit = func(path storepath.Path) error {
+		if seen[path] {
+			return nil
+		}
+		seen[path] = true
+		text, err := os.ReadFile(m.Path(string(path)))
+		if err != nil {
+			return err
+		}
+		drv, err := derivation.Parse(text)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", path, err)
+		}
+		for _, in := range drv.Inputs {
+			if err := visit(in.Path); err != nil {
+				return err
+			}
+		}
+		order = append(order, datastore.Node{Path: path, Derivation: drv})
+		return nil
+	}
+	for _, root := range roots {
+		if err := visit(root); err != nil {
+			return nil, err
+		}
+	}
+	return order, nil
+}
+
+// fresh makes a directory for a coordinator's state, on the disk that the
+// machines are on.
+func (s *setup) fresh() (string, error) {
+	dir, err := os.MkdirTemp("", "tbfg-bench-")
+	if err == nil {
+		s.later(func() error { return os.RemoveAll(dir) })
+	}
+	return dir, err
+}
+
+// coordinate runs f with a coordinator whose state is in a directory; it finds
+// derivations in the store of a machine, if there is one.
+func coordinate(ctx context.Context, state string, m *machine.Machine, f func(*coordinator.Coordinator) error) (err error) {
+	dir := ""
+	if m != nil {
+		dir = m.Path("/gnu/store") // once: it costs more than the reading of a file
+	}
+	store, err := datastore.Open(ctx, filepath.Join(state, "tbfg.db"))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	logs, err := buildlog.Open(filepath.Join(state, "build-logs"), 1<<20)
+	if err != nil {
+		return err
+	}
+	c, err := coordinator.Open(ctx, coordinator.Config{
+		Store: store, Logs: logs, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Policy: coordinator.Policy{Lease: time.Hour, SetupRetry: time.Minute, MaxSetupRetry: time.Hour},
+		Fetch: func(_ context.Context, _ []string, path storepath.Path) ([]byte, error) {
+			if dir == "" {
+				return nil, daemon.Errorf(daemon.NotFound, "there is no %s", path)
+			}
+			return os.ReadFile(filepath.Join(dir, path.Base()))
+		},
+	})
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return f(c)
+}
+
+// submitters is how many submit at the same time.
+const submitters = 8
+
+// submitAll submits builds of derivations and returns how many builds that
+// made. When it returns, all is on the disk.
+func submitAll(ctx context.Context, c *coordinator.Coordinator, drvs []storepath.Path, withInputs bool) (builds int, err error) {
+	group, ctx := errgroup.WithContext(ctx)
+	todo := make(chan storepath.Path)
+	made := make([]int, submitters)
+	for i := range submitters {
+		group.Go(func() error {
+			for drv := range todo {
+				done, err := c.Submit(ctx, daemon.Submission{Derivation: drv, WithInputs: withInputs, SkipIfDerivationHasBuild: withInputs})
+				if err != nil {
+					return err
+				}
+				made[i] += done.Inputs
+				if done.UUID != "" {
+					made[i]++
+				}
+			}
+			return nil
+		})
+	}
+	group.Go(func() error {
+		defer close(todo)
+		for _, drv := range drvs {
+			select {
+			case todo <- drv:
+			case <-ctx.Done():
+				return nil
+			}
+		}
+		return nil
+	})
+	err = group.Wait()
+	for _, n := range made {
+		builds += n
+	}
+	return builds, err
+}
