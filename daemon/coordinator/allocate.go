@@ -121,7 +121,12 @@ func (c *Coordinator) newsChannel() <-chan struct{} {
 func (c *Coordinator) anyReady(systems []string) bool {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	return c.stale || c.full == nil && slices.ContainsFunc(systems, func(s string) bool { return c.sched.Ready(s) > 0 })
+	if c.full != nil {
+		return false
+	}
+	due := c.sched.NextDue() // the writer may not have got round to it
+	return c.stale || !due.IsZero() && !due.After(c.Now()) ||
+		slices.ContainsFunc(systems, func(s string) bool { return c.sched.Ready(s) > 0 })
 }
 
 // allocate gives an agent the builds that it may have now.
@@ -153,6 +158,7 @@ func (c *Coordinator) allocate(ctx context.Context, agent string, question int, 
 			c.mu.Unlock()
 			return nil // it has asked again since: nobody hears this answer
 		}
+		c.sched.Advance(c.Now())
 		who := scheduler.Agent{ID: agent, Name: a.Name, Systems: f.Systems, Tags: a.Tags}
 		ids := c.sched.AllocateTo(who, min(n, c.fairShare(who)))
 		c.mu.Unlock()

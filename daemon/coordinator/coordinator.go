@@ -72,6 +72,7 @@ type Coordinator struct {
 	stopped  chan struct{}  // closed by the writer when it has ended
 	chores   sync.WaitGroup // what is done from time to time
 	fetches  singleflight.Group
+	parsed   parsed          // derivations between their fetch and their commit
 	life     context.Context // of fetches; ends with Close
 	end      context.CancelFunc
 
@@ -131,7 +132,8 @@ func (c *Coordinator) Close() {
 // load builds the scheduler's state from the database.
 func (c *Coordinator) load(ctx context.Context) (*scheduler.Scheduler, error) {
 	sched := scheduler.New()
-	err := c.Store.Queue(ctx, func(b *datastore.QueuedBuild) error {
+	// The driver would start a goroutine for each row that could be canceled.
+	err := c.Store.Queue(context.WithoutCancel(ctx), func(b *datastore.QueuedBuild) error {
 		sched.Add(schedulerBuild(b))
 		return nil
 	})

@@ -121,6 +121,9 @@ func inOrder(graph map[storepath.Path]*derivation.Derivation, root storepath.Pat
 // loadDerivation gets one derivation; those who want the same at the same
 // time share the effort, which therefore does not end with ctx.
 func (c *Coordinator) loadDerivation(ctx context.Context, urls []string, path storepath.Path) (*derivation.Derivation, error) {
+	if drv := c.parsed.get(path); drv != nil {
+		return drv, nil
+	}
 	result := c.fetches.DoChan(string(path)+"\x00"+fmt.Sprint(urls), func() (any, error) {
 		text, err := c.fetch(urls, path)
 		if err != nil {
@@ -136,6 +139,7 @@ func (c *Coordinator) loadDerivation(ctx context.Context, urls []string, path st
 		if err != nil || own != path {
 			return nil, daemon.Errorf(daemon.Invalid, "what was fetched as %s is another derivation (%s)", path, own)
 		}
+		c.parsed.put(path, drv)
 		return drv, nil
 	})
 	select {

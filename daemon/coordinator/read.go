@@ -50,6 +50,9 @@ func (c *Coordinator) refine(b *datastore.BuildRow) (blockedBy []int64) {
 	if state, known := c.sched.State(b.ID); known {
 		b.State = state
 	}
+	if b.State == daemon.Deferred && !b.NotBefore.After(c.Now()) {
+		b.State = daemon.Ready // the scheduler has not got round to it
+	}
 	if b.State != daemon.Deferred {
 		b.NotBefore = time.Time{}
 	}

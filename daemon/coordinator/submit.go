@@ -35,6 +35,7 @@ func (c *Coordinator) Submit(ctx context.Context, s daemon.Submission) (daemon.S
 	if err != nil {
 		return daemon.Submitted{}, err
 	}
+	defer c.parsed.forget(graph)
 	var done daemon.Submitted
 	err = c.change(ctx, func(ch *change) error {
 		if err := ch.InsertGraph(ch.ctx, graph); err != nil {

@@ -13,6 +13,9 @@ import (
 
 // DerivationID is the row of a derivation; zero if it is not known.
 func (q Queries) DerivationID(ctx context.Context, path storepath.Path) (int64, error) {
+	if node, ok := q.nodes.get(path); ok {
+		return node.id, nil
+	}
 	var id int64
 	_, err := q.stmts.row(ctx, "derivation_id", []any{string(path)}, &id)
 	return id, err
@@ -27,7 +30,7 @@ type Node struct {
 // InsertGraph stores derivations, each of which follows those that it refers
 // to, or these are stored already. Those that are there stay as they are.
 func (t *Tx) InsertGraph(ctx context.Context, graph []Node) error {
-	g := graphInsertion{Tx: t, known: make(map[storepath.Path]inputNode), systems: make(map[string]int64)}
+	g := graphInsertion{Tx: t, systems: make(map[string]int64)}
 	for _, n := range graph {
 		if err := g.insert(ctx, n); err != nil {
 			return err
@@ -36,20 +39,16 @@ func (t *Tx) InsertGraph(ctx context.Context, graph []Node) error {
 	return nil
 }
 
-// graphInsertion remembers the rows that it met, since most inputs of a graph
-// are in it.
+// graphInsertion remembers the rows that it met.
 type graphInsertion struct {
 	*Tx
-	known   map[storepath.Path]inputNode
 	systems map[string]int64
 }
 
-type inputNode struct {
-	id      int64
-	outputs map[string]int64 // rows by name
-}
-
 func (g *graphInsertion) insert(ctx context.Context, n Node) error {
+	if _, met := g.met[n.Path]; met {
+		return nil
+	}
 	if id, err := g.DerivationID(ctx, n.Path); id != 0 || err != nil {
 		return err
 	}
@@ -95,14 +94,17 @@ func (g *graphInsertion) insert(ctx context.Context, n Node) error {
 			return err
 		}
 	}
-	g.known[n.Path] = node
+	g.met[n.Path] = node
 	return nil
 }
 
 // input finds a derivation that another one refers to; its id is zero if it is
 // not stored.
 func (g *graphInsertion) input(ctx context.Context, path storepath.Path) (inputNode, error) {
-	node, ok := g.known[path]
+	if node, ok := g.met[path]; ok {
+		return node, nil
+	}
+	node, ok := g.nodes.get(path)
 	if ok {
 		return node, nil
 	}
@@ -118,7 +120,9 @@ func (g *graphInsertion) input(ctx context.Context, path storepath.Path) (inputN
 		node.outputs[name] = output
 		return err
 	})
-	g.known[path] = node
+	if err == nil {
+		g.met[path] = node
+	}
 	return node, err
 }
 

@@ -31,6 +31,7 @@ type Store struct {
 // files that a newer tbfg has migrated.
 func Open(ctx context.Context, file string) (*Store, error) {
 	s := &Store{file: file}
+	s.nodes = new(nodes)
 	if err := s.open(ctx, file); err != nil {
 		return nil, errors.Join(fmt.Errorf("open database %s: %w", file, err), s.Close())
 	}

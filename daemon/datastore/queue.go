@@ -46,8 +46,12 @@ func (q Queries) Queue(ctx context.Context, f func(*QueuedBuild) error) error {
 		}
 		b.Needs = b.Needs[:0]
 		for _, id := range ids {
-			n := known[id]
-			n.Output = id
+			n := Need{Output: id}
+			if len(known) > 0 {
+				if k, ok := known[id]; ok {
+					n = k
+				}
+			}
 			b.Needs = append(b.Needs, n)
 		}
 		return f(&b)

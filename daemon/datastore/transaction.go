@@ -2,20 +2,28 @@ package datastore
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
-	"database/sql"
+	"codeberg.org/tbfg/tbfg/nix/storepath"
 )
 
 // Queries are the reads, which can be done by the way or in a transaction.
-type Queries struct{ stmts *statements }
+type Queries struct {
+	stmts *statements
+	nodes *nodes // of the store
+}
 
 // A Tx is a transaction of the writing connection.
 type Tx struct {
 	Queries
 	tx *sql.Tx
+	// met are derivations that were stored or looked up; the store remembers
+	// them when they are committed.
+	met map[storepath.Path]inputNode
 }
 
 // Update runs f in a transaction and commits. When it returns nil the
@@ -26,12 +34,14 @@ func (s *Store) Update(ctx context.Context, f func(*Tx) error) error {
 	if err != nil {
 		return fmt.Errorf("begin transaction: %w", err)
 	}
-	if err := f(&Tx{Queries{s.wstmts.in(tx)}, tx}); err != nil {
+	t := &Tx{Queries{s.wstmts.in(tx), s.nodes}, tx, make(map[storepath.Path]inputNode)}
+	if err := f(t); err != nil {
 		return errors.Join(err, tx.Rollback())
 	}
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("commit transaction: %w", err)
 	}
+	s.nodes.add(t.met)
 	return nil
 }
 
@@ -46,7 +56,11 @@ func (t *Tx) Part(ctx context.Context, f func() error) error {
 	if _, err := t.tx.ExecContext(ctx, "SAVEPOINT part"); err != nil {
 		return fmt.Errorf("begin part of a transaction: %w", err)
 	}
+	before := maps.Clone(t.met)
 	err := f()
+	if err != nil {
+		t.met = before
+	}
 	if err == nil {
 		if _, err := t.tx.ExecContext(ctx, "RELEASE part"); err != nil {
 			return fmt.Errorf("end part of a transaction: %w", err)
