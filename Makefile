@@ -28,6 +28,7 @@ lint: ## gofmt, go vet, staticcheck and govulncheck
 	tests/lint
 
 unit: ## run the tests that need no Guix, with the race detector
+	tests/packages
 	$(GO) test -race $(ROOMS)
 
 system: ## run the tests on real daemons in overlay machines (as root)
