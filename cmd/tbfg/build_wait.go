@@ -82,9 +82,13 @@ func countStates(c *cli.Context, uuids []string) (map[daemon.State]int, error) {
 	return counts, nil
 }
 
+// What came of builds is said first: a narrow terminal cuts off the rest.
+var byInterest = []daemon.State{daemon.Succeeded, daemon.Failed, daemon.Canceled, daemon.Blocked,
+	daemon.Started, daemon.Allocated, daemon.Ready, daemon.Waiting, daemon.Deferred}
+
 func describeProgress(counts map[daemon.State]int, total, over int) string {
 	parts := []string{fmt.Sprintf("%d of %d builds over", over, total)}
-	for _, state := range daemon.States {
+	for _, state := range byInterest {
 		if n := counts[state]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, state))
 		}
