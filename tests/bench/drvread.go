@@ -36,12 +36,7 @@ func init() {
 		goal: atLeast(20),
 		runs: 5,
 		prepare: func(ctx context.Context, s *setup) (ours, peers side, err error) {
-			m, err := s.machine(ctx)
-			if err != nil {
-				return nil, nil, err
-			}
-			s.progress("Guix computes the derivations; this takes some 20 s")
-			roots, err := computeGraph(ctx, m)
+			m, roots, err := s.realGraph(ctx)
 			if err != nil {
 				return nil, nil, err
 			}
@@ -60,24 +55,29 @@ func init() {
 				}
 				return float64(n) / time.Since(start).Seconds(), nil
 			}
-			peers = func(ctx context.Context) (float64, error) {
-				out, err := m.Run(ctx, "guix", "repl", "--", "/tmp/read.scm", "/tmp/roots")
-				if err != nil {
-					return 0, err
-				}
-				var n int
-				var seconds float64
-				if _, err := fmt.Sscan(out, &n, &seconds); err != nil {
-					return 0, fmt.Errorf("read.scm said %q: %w", out, err)
-				}
-				if n != want {
-					return 0, fmt.Errorf("it reads %d derivations, we %d", n, want)
-				}
-				return float64(n) / seconds, nil
-			}
-			return ours, peers, nil
+			return ours, guile(m, want), nil
 		},
 	})
+}
+
+// guile is the peer's side: it reads the graph of a machine, of so many
+// derivations.
+func guile(m *machine.Machine, want int) side {
+	return func(ctx context.Context) (float64, error) {
+		out, err := m.Run(ctx, "guix", "repl", "--", "/tmp/read.scm", "/tmp/roots")
+		if err != nil {
+			return 0, err
+		}
+		var n int
+		var seconds float64
+		if _, err := fmt.Sscan(out, &n, &seconds); err != nil {
+			return 0, fmt.Errorf("read.scm said %q: %w", out, err)
+		}
+		if n != want {
+			return 0, fmt.Errorf("it reads %d derivations, we %d", n, want)
+		}
+		return float64(n) / seconds, nil
+	}
 }
 
 // computeGraph has Guix put the graph into the machine's store, and the names of

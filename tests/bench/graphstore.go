@@ -8,7 +8,6 @@ import (
 
 	"codeberg.org/tbfg/tbfg/daemon/coordinator"
 	"codeberg.org/tbfg/tbfg/daemon/datastore"
-	"codeberg.org/tbfg/tbfg/tests/machine"
 )
 
 // Our time begins with the first submission to an empty database and ends when
@@ -104,24 +103,4 @@ func storeGraph(ctx context.Context, state string, graph []datastore.Node) error
 		err = e
 	}
 	return err
-}
-
-// guile reads the graph of a machine, of so many derivations, as the peer of the race
-// drv-read does.
-func guile(m *machine.Machine, want int) side {
-	return func(ctx context.Context) (float64, error) {
-		out, err := m.Run(ctx, "guix", "repl", "--", "/tmp/read.scm", "/tmp/roots")
-		if err != nil {
-			return 0, err
-		}
-		var n int
-		var seconds float64
-		if _, err := fmt.Sscan(out, &n, &seconds); err != nil {
-			return 0, fmt.Errorf("read.scm said %q: %w", out, err)
-		}
-		if n != want {
-			return 0, fmt.Errorf("it reads %d derivations, we %d", n, want)
-		}
-		return float64(n) / seconds, nil
-	}
 }
