@@ -58,15 +58,13 @@ func (t *Tx) Part(ctx context.Context, f func() error) error {
 	}
 	before := maps.Clone(t.met)
 	err := f()
-	if err != nil {
-		t.met = before
-	}
 	if err == nil {
 		if _, err := t.tx.ExecContext(ctx, "RELEASE part"); err != nil {
 			return fmt.Errorf("end part of a transaction: %w", err)
 		}
 		return nil
 	}
+	t.met = before
 	if _, e := t.tx.ExecContext(ctx, "ROLLBACK TO part; RELEASE part"); e != nil {
 		return errors.Join(err, fmt.Errorf("%w: %w", ErrGone, e)) // with its savepoints
 	}
