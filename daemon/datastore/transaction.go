@@ -39,6 +39,9 @@ func (s *Store) Update(ctx context.Context, f func(*Tx) error) error {
 		return errors.Join(err, tx.Rollback())
 	}
 	if err := tx.Commit(); err != nil {
+		if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil {
+			err = ctx.Err() // the rollback for it came first
+		}
 		return fmt.Errorf("commit transaction: %w", err)
 	}
 	s.nodes.add(t.met)
