@@ -6,11 +6,12 @@ import (
 )
 
 // Config is the whole configuration. The comments in the tags are printed by
-// "tbfg config show" and are the manual of each key.
+// "tbfg config show" and are the manual of each key. A key with the tag
+// apply:"restart" is only read at the start, see [Changed].
 type Config struct {
-	StateDir    string      `toml:"state_dir" comment:"Where the farm keeps its database, logs and secrets."`
+	StateDir    string      `toml:"state_dir" apply:"restart" comment:"Where the farm keeps its database, logs and secrets."`
 	LogLevel    string      `toml:"log_level" comment:"What is logged to standard error: debug, info, warn or error."`
-	PIDFile     string      `toml:"pid_file" comment:"File to write the process id to once the farm is ready; empty for none."`
+	PIDFile     string      `toml:"pid_file" apply:"restart" comment:"File to write the process id to once the farm is ready; empty for none."`
 	Grace       Duration    `toml:"grace" comment:"How long running builds may go on when the program is told to stop."`
 	Coordinator Coordinator `toml:"coordinator"`
 	Front       Front       `toml:"front"`
@@ -21,11 +22,11 @@ type Config struct {
 
 // Coordinator configures the coordinator, see "tbfg serve".
 type Coordinator struct {
-	Database       string   `toml:"database" comment:"The database file; empty for tbfg.db in state_dir."`
-	AgentListen    []string `toml:"agent_listen" comment:"Addresses where agents connect (they authenticate)."`
-	ClientListen   []string `toml:"client_listen" comment:"Addresses for commands and the front end: loopback only, since nothing is asked there."`
+	Database       string   `toml:"database" apply:"restart" comment:"The database file; empty for tbfg.db in state_dir."`
+	AgentListen    []string `toml:"agent_listen" apply:"restart" comment:"Addresses where agents connect (they authenticate)."`
+	ClientListen   []string `toml:"client_listen" apply:"restart" comment:"Addresses for commands and the front end: loopback only, since nothing is asked there."`
 	DerivationURLs []string `toml:"derivation_substitute_urls" comment:"Substitute servers for derivations that the store here lacks, unless a submission names some."`
-	MaxLogSize     int64    `toml:"max_log_size" comment:"Largest log of a build, in bytes."`
+	MaxLogSize     int64    `toml:"max_log_size" apply:"restart" comment:"Largest log of a build, in bytes."`
 	SetupRetry     Duration `toml:"setup_retry" comment:"How long a build waits after an agent could not set it up; doubles each time."`
 	MaxSetupRetry  Duration `toml:"max_setup_retry" comment:"The longest such wait."`
 
@@ -41,7 +42,7 @@ type Coordinator struct {
 
 // Front configures the log endpoint.
 type Front struct {
-	Listen []string `toml:"listen" comment:"Addresses of the log endpoint; [] for none. Everyone who can connect can read all logs."`
+	Listen []string `toml:"listen" apply:"restart" comment:"Addresses of the log endpoint; [] for none. Everyone who can connect can read all logs."`
 }
 
 // Builder configures how an agent builds, on this machine or another.

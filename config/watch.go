@@ -1,0 +1,135 @@
+package config
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+// settle is how long a file must be left alone before it counts as changed:
+// editors and reconfigurations change things in several steps.
+const settle = 50 * time.Millisecond
+
+// maxLinks is how many symbolic links are followed, as the kernel does.
+const maxLinks = 40
+
+// Watch calls changed whenever a file may have another content, until ctx
+// ends: when it is written, replaced, removed or made, and when a symbolic
+// link anywhere on the way to it is swapped, as "guix system reconfigure"
+// swaps /etc/static. The file need not be there.
+func Watch(ctx context.Context, file string, changed func()) error {
+	w, err := fsnotify.NewWatcher()
+	if err != nil {
+		return fmt.Errorf("watch %s: %w", file, err)
+	}
+	defer w.Close()
+	f := &followed{w: w, file: file}
+	if err := f.follow(); err != nil {
+		return fmt.Errorf("watch %s: %w", file, err)
+	}
+	timer := time.NewTimer(settle)
+	timer.Stop()
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case e := <-w.Events:
+			if f.concerns(e.Name) {
+				timer.Reset(settle)
+			}
+		case err := <-w.Errors:
+			// Most likely there were too many events; one may be ours.
+			timer.Reset(settle)
+			_ = err
+		case <-timer.C:
+			before := f.seen
+			if err := f.follow(); err != nil {
+				return fmt.Errorf("watch %s: %w", file, err)
+			}
+			if f.seen != before {
+				changed()
+			}
+		}
+	}
+}
+
+// followed is a file and what is on the way to it.
+type followed struct {
+	w     *fsnotify.Watcher
+	file  string
+	names []string // of links on the way and of the file itself, as events name them
+	seen  identity
+}
+
+// identity tells two states of a file apart.
+type identity struct {
+	target   string // where the links lead
+	modified int64
+	size     int64
+	there    bool
+}
+
+// concerns tells whether an event is of something on the way.
+func (f *followed) concerns(name string) bool { return slices.Contains(f.names, filepath.Clean(name)) }
+
+// follow watches the directories of all that is on the way to the file, and
+// looks at the file only then, so that no change falls in between.
+func (f *followed) follow() error {
+	names, target := way(f.file)
+	var dirs []string
+	for _, name := range names {
+		dir := filepath.Dir(name)
+		if !slices.Contains(dirs, dir) {
+			dirs = append(dirs, dir)
+		}
+	}
+	for _, dir := range f.w.WatchList() {
+		if !slices.Contains(dirs, dir) {
+			_ = f.w.Remove(dir) // it may be gone
+		}
+	}
+	for _, dir := range dirs {
+		if err := f.w.Add(dir); err != nil && !os.IsNotExist(err) {
+			return err
+		}
+	}
+	f.names, f.seen = names, identity{target: target}
+	if info, err := os.Stat(f.file); err == nil {
+		f.seen = identity{target, info.ModTime().UnixNano(), info.Size(), true}
+	}
+	return nil
+}
+
+// way lists, for a file, the symbolic links that lead to it, what is at the
+// end of them, and, if that is not there, the first directory that is missing.
+func way(file string) (names []string, target string) {
+	rest := strings.Split(strings.Trim(filepath.Clean(file), "/"), "/")
+	at := "/"
+	for links := 0; len(rest) > 0; {
+		name := filepath.Join(at, rest[0])
+		rest = rest[1:]
+		to, err := os.Readlink(name)
+		switch {
+		case err == nil && links < maxLinks:
+			links++
+			names = append(names, name)
+			if !filepath.IsAbs(to) {
+				to = filepath.Join(at, to)
+			}
+			rest = append(strings.Split(strings.Trim(filepath.Clean(to), "/"), "/"), rest...)
+			at = "/"
+		case os.IsNotExist(err):
+			return append(names, name), name
+		default:
+			at = name
+		}
+	}
+	return append(names, at), at
+}
