@@ -2,23 +2,26 @@ package config
 
 import "reflect"
 
-// Changed names the keys that differ between two configurations of a farm, in
-// the order of the schema: those that a running farm takes over, and those
-// that it needs a restart for. The table [agent] is for machines that only
+// Take is what a farm that runs with one configuration makes of the next: the
+// one in effect from now on, and the names of the keys that differ, in the
+// order of the schema: those that it takes over, and those that stay as they
+// are until it is started again. The table [agent] is for machines that only
 // build.
-func Changed(before, after Config) (live, restart []string) {
-	walk(reflect.ValueOf(before), reflect.ValueOf(after), "", func(key string, f reflect.StructField) {
+func Take(running, next Config) (effective Config, live, restart []string) {
+	effective = next
+	walk(reflect.ValueOf(running), reflect.ValueOf(&effective).Elem(), "", func(key string, f reflect.StructField, before, after reflect.Value) {
 		if f.Tag.Get("apply") == "restart" {
+			after.Set(before)
 			restart = append(restart, key)
 		} else {
 			live = append(live, key)
 		}
 	})
-	return live, restart
+	return effective, live, restart
 }
 
 // walk visits the keys that differ. Lists are compared whole.
-func walk(before, after reflect.Value, table string, visit func(key string, f reflect.StructField)) {
+func walk(before, after reflect.Value, table string, visit func(key string, f reflect.StructField, before, after reflect.Value)) {
 	for i := range before.NumField() {
 		f := before.Type().Field(i)
 		b, a := before.Field(i), after.Field(i)
@@ -30,7 +33,7 @@ func walk(before, after reflect.Value, table string, visit func(key string, f re
 		case f.Type.Kind() == reflect.Struct:
 			walk(b, a, table+key+".", visit)
 		case !reflect.DeepEqual(b.Interface(), a.Interface()):
-			visit(table+key, f)
+			visit(table+key, f, b, a)
 		}
 	}
 }

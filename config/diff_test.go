@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-func TestChangedNamesWhatARunningFarmTakesOver(t *testing.T) {
+func TestTakeNamesWhatARunningFarmTakesOver(t *testing.T) {
 	before := Default("/var/lib/tbfg")
 	after := Default("/srv/tbfg")
 	after.LogLevel = "debug"
@@ -17,14 +17,19 @@ func TestChangedNamesWhatARunningFarmTakesOver(t *testing.T) {
 	after.Agent.MaxParallelBuilds = 7
 	after.Hooks.Parallel = 9
 	after.Hooks.Each = []Hook{{Name: "mail"}}
-	live, restart := Changed(before, after)
+	got, live, restart := Take(before, after)
 	if want := []string{"log_level", "coordinator.lease", "local_agent.max_parallel_builds", "parallel_hooks", "hook"}; !slices.Equal(live, want) {
 		t.Errorf("live: got %q, want %q", live, want)
 	}
 	if want := []string{"state_dir", "coordinator.agent_listen"}; !slices.Equal(restart, want) {
 		t.Errorf("restart: got %q, want %q", restart, want)
 	}
-	if live, restart := Changed(after, after); live != nil || restart != nil {
+	want := after
+	want.StateDir, want.Coordinator.AgentListen = before.StateDir, before.Coordinator.AgentListen
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v in effect, want %+v", got, want)
+	}
+	if _, live, restart := Take(after, after); live != nil || restart != nil {
 		t.Errorf("nothing changed: got %q and %q", live, restart)
 	}
 }

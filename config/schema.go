@@ -7,7 +7,7 @@ import (
 
 // Config is the whole configuration. The comments in the tags are printed by
 // "tbfg config show" and are the manual of each key. A key with the tag
-// apply:"restart" is only read at the start, see [Changed].
+// apply:"restart" is only read at the start, see [Take].
 type Config struct {
 	StateDir    string      `toml:"state_dir" apply:"restart" comment:"Where the farm keeps its database, logs and secrets."`
 	LogLevel    string      `toml:"log_level" comment:"What is logged to standard error: debug, info, warn or error."`

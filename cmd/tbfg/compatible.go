@@ -37,11 +37,12 @@ func compatibleCoordinator(app *cli.App) {
 		if c.Args().Present() {
 			return needsCommand(c)
 		}
-		conf, err := compatibleConfig(c)
+		read := func() (config.Config, error) { return compatibleConfig(c) }
+		conf, err := read()
 		if err != nil {
 			return err
 		}
-		return serve(c.Context, conf, newLogger(c, conf.LogLevel))
+		return serve(c.Context, conf, &live{read: read}, newLogger(c, conf.LogLevel))
 	}
 	keep := app.Commands[:0]
 	for _, command := range app.Commands {

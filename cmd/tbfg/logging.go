@@ -23,12 +23,16 @@ func logFlags() []cli.Flag {
 	}
 }
 
+// logLevel is what is logged; it can be changed while the process runs.
+var logLevel slog.LevelVar
+
+// setLogLevel takes a level from a configuration, which has been validated.
+func setLogLevel(level string) { _ = logLevel.UnmarshalText([]byte(level)) }
+
 // newLogger is the process's logger; it becomes the default one as well.
 func newLogger(c *cli.Context, level string) *slog.Logger {
-	var l slog.Level
-	// The configuration has been validated.
-	_ = l.UnmarshalText([]byte(level))
-	log := slog.New(shepherd.NewLogHandler(os.Stderr, l, c.Bool("timestamp-log-output")))
+	setLogLevel(level)
+	log := slog.New(shepherd.NewLogHandler(os.Stderr, &logLevel, c.Bool("timestamp-log-output")))
 	slog.SetDefault(log)
 	return log
 }

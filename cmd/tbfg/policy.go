@@ -12,6 +12,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// settingsOf is what the configuration says of the coordinator, and may change
+// while it runs.
+func settingsOf(conf config.Config, runner *hooks.Runner) coordinator.Settings {
+	return coordinator.Settings{
+		SubstituteURLs: conf.Coordinator.DerivationURLs,
+		Policy:         policyOf(conf.Coordinator),
+		Hooks:          runner.Wanted,
+		Room:           roomIn(conf.StateDir, conf.Coordinator.MinFree),
+	}
+}
+
 // policyOf is what the configuration says of what the coordinator does by
 // itself.
 func policyOf(c config.Coordinator) coordinator.Policy {

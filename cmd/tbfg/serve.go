@@ -20,6 +20,7 @@ import (
 	"codeberg.org/tbfg/tbfg/daemon/durable"
 	"codeberg.org/tbfg/tbfg/daemon/front"
 	"codeberg.org/tbfg/tbfg/daemon/hooks"
+	"codeberg.org/tbfg/tbfg/daemon/wire"
 	"codeberg.org/tbfg/tbfg/shepherd"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -45,24 +46,35 @@ the guix-daemon and write the state directory:
 			if _, err := arguments(c, 0, 0); err != nil {
 				return err
 			}
-			conf, err := loadConfig(c)
+			file := configFile(c)
+			read := func() (config.Config, error) { return serveConfig(c, file) }
+			conf, err := read()
 			if err != nil {
 				return err
 			}
-			if c.IsSet("pid-file") {
-				conf.PIDFile = c.String("pid-file")
-			}
-			if c.IsSet("local-agent") {
-				conf.LocalAgent.Enabled = c.Bool("local-agent")
-			}
-			return serve(c.Context, conf, newLogger(c, conf.LogLevel))
+			return serve(c.Context, conf, &live{file: file, read: read}, newLogger(c, conf.LogLevel))
 		},
 	}
 }
 
+// serveConfig reads a configuration file and applies the options.
+func serveConfig(c *cli.Context, file string) (config.Config, error) {
+	conf, err := loadConfigFile(c, file)
+	if err != nil {
+		return conf, err
+	}
+	if c.IsSet("pid-file") {
+		conf.PIDFile = c.String("pid-file")
+	}
+	if c.IsSet("local-agent") {
+		conf.LocalAgent.Enabled = c.Bool("local-agent")
+	}
+	return conf, nil
+}
+
 // serve runs the farm until ctx ends.
-func serve(ctx context.Context, conf config.Config, log *slog.Logger) (err error) {
-	f, err := openFarm(ctx, conf, log)
+func serve(ctx context.Context, conf config.Config, l *live, log *slog.Logger) (err error) {
+	f, err := openFarm(ctx, conf, l, log)
 	if err != nil {
 		return err
 	}
@@ -72,19 +84,25 @@ func serve(ctx context.Context, conf config.Config, log *slog.Logger) (err error
 
 // farm is the coordinator with all that surrounds it in one process.
 type farm struct {
-	conf        config.Config
+	conf        config.Config // at the start
+	live        *live         // and now
 	log         *slog.Logger
 	store       *datastore.Store
 	coordinator *coordinator.Coordinator
-	hooks       *hooks.Runner
+	runner      *hooks.Runner      // the last one; changed by apply
+	hooks       chan *hooks.Runner // and, if it does not run yet, here
 	servers     []*http.Server
 	failed      chan error // of servers
 	agentURL    string     // where the local agent finds the coordinator
 }
 
 // openFarm opens the state and listens.
-func openFarm(ctx context.Context, conf config.Config, log *slog.Logger) (f *farm, err error) {
-	f = &farm{conf: conf, log: log, hooks: hooksOf(conf, log), failed: make(chan error, 16)}
+func openFarm(ctx context.Context, conf config.Config, l *live, log *slog.Logger) (f *farm, err error) {
+	f = &farm{conf: conf, live: l, log: log, hooks: make(chan *hooks.Runner, 1), failed: make(chan error, 16)}
+	l.log, l.running, l.apply = log, conf, f.apply
+	l.status = wire.ConfigStatus{File: l.file}
+	f.runner = hooksOf(conf, log)
+	f.hooks <- f.runner
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, f.close())
@@ -105,9 +123,7 @@ func openFarm(ctx context.Context, conf config.Config, log *slog.Logger) (f *far
 		return f, err
 	}
 	f.coordinator, err = coordinator.Open(ctx, coordinator.Config{
-		Store: f.store, Logs: logs, Fetch: fetchDerivation(), SubstituteURLs: conf.Coordinator.DerivationURLs,
-		Policy: policyOf(conf.Coordinator), Hooks: f.hooks.Wanted, Room: roomIn(conf.StateDir, conf.Coordinator.MinFree),
-		Now: time.Now, Log: log,
+		Store: f.store, Logs: logs, Fetch: fetchDerivation(), Settings: settingsOf(conf, f.runner), Now: time.Now, Log: log,
 	})
 	if err != nil {
 		return f, err
@@ -185,8 +201,13 @@ func (f *farm) run(ctx context.Context) error {
 	defer stopHooks()
 	hooksDone := make(chan struct{})
 	go func() {
-		f.hooks.Run(hooksCtx, f.coordinator)
+		f.runHooks(hooksCtx)
 		close(hooksDone)
+	}()
+	following := make(chan struct{})
+	go func() {
+		f.live.follow(ctx)
+		close(following)
 	}()
 	select {
 	case <-ctx.Done():
@@ -195,6 +216,7 @@ func (f *farm) run(ctx context.Context) error {
 	}
 	f.log.Info("stopping")
 	f.coordinator.Quiesce()
+	<-following
 	agentErr := <-agentDone
 	shutdown, done := context.WithTimeout(context.Background(), 10*time.Second)
 	defer done()

@@ -31,7 +31,7 @@ listen = ["127.0.0.1:0"]
 // served is a farm in a process of its own.
 type served struct {
 	*process
-	dir, pidFile         string
+	dir, pidFile, config string
 	agent, client, front string // URLs
 }
 
@@ -39,11 +39,11 @@ type served struct {
 func serveFarm(t *testing.T, dir string, options ...string) *served {
 	t.Helper()
 	s := &served{dir: dir, pidFile: filepath.Join(dir, "run", "tbfg.pid")}
-	file := filepath.Join(t.TempDir(), "config.toml")
-	if err := os.WriteFile(file, []byte(freePorts), 0o644); err != nil {
+	s.config = filepath.Join(t.TempDir(), "config.toml")
+	if err := os.WriteFile(s.config, []byte(freePorts), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	args := append([]string{"tbfg", "serve", "--config=" + file, "--state-dir=" + dir, "--pid-file=" + s.pidFile}, options...)
+	args := append([]string{"tbfg", "serve", "--config=" + s.config, "--state-dir=" + dir, "--pid-file=" + s.pidFile}, options...)
 	s.process = start(t, nil, args...)
 	s.ready(s.pidFile)
 	s.agent, s.client, s.front = s.address("agent"), s.address("client"), s.address("front")

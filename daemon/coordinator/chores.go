@@ -35,14 +35,15 @@ const forgetBatch = 200
 // ForgetOld deletes builds that are not to be kept any longer, their logs
 // first: a log without a build is found by nobody.
 func (c *Coordinator) ForgetOld(ctx context.Context) error {
-	if c.KeepFor <= 0 && c.KeepBuilds <= 0 {
+	keep := c.settings()
+	if keep.KeepFor <= 0 && keep.KeepBuilds <= 0 {
 		return nil
 	}
 	var before time.Time
-	if c.KeepFor > 0 {
-		before = c.Now().Add(-c.KeepFor)
+	if keep.KeepFor > 0 {
+		before = c.Now().Add(-keep.KeepFor)
 	}
-	old, err := c.Store.OldBuilds(ctx, before, c.KeepBuilds, forgetBatch)
+	old, err := c.Store.OldBuilds(ctx, before, keep.KeepBuilds, forgetBatch)
 	if err != nil || len(old) == 0 {
 		return err
 	}
@@ -64,10 +65,11 @@ func (c *Coordinator) ForgetOld(ctx context.Context) error {
 // LookForRoom stops handing out builds while the disk is nearly full, and goes
 // on when there is room.
 func (c *Coordinator) LookForRoom(context.Context) error {
-	if c.Room == nil {
+	room := c.settings().Room
+	if room == nil {
 		return nil
 	}
-	full := c.Room()
+	full := room()
 	c.mu.Lock()
 	was := c.full
 	c.full = full

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon"
@@ -24,48 +25,21 @@ type Config struct {
 	// one of the substitute URLs. What it cannot have now but perhaps later
 	// is an error of the code [daemon.Unavailable].
 	Fetch func(ctx context.Context, urls []string, drv storepath.Path) ([]byte, error)
-	// SubstituteURLs are asked for derivations when a submission names none.
-	SubstituteURLs []string
-	Policy
-	// Hooks are told of events; the names of those that want an event.
-	Hooks func(event string) []string
-	// Room tells whether the state directory has room for more builds, and
-	// why not; nil for always.
-	Room func() error
-	Now  func() time.Time
-	Log  *slog.Logger
-}
-
-// Policy is what the coordinator does by itself when something goes wrong.
-type Policy struct {
-	// SetupRetry is how long a build waits after its first setup failure;
-	// it doubles with each further one, up to MaxSetupRetry. The same holds
-	// for builds whose agent vanished.
-	SetupRetry    time.Duration
-	MaxSetupRetry time.Duration
-	// MaxSetupFailures is after how many setup failures a build fails, those
-	// for missing inputs not counted; zero for never.
-	MaxSetupFailures int
-	// SubmitMissing makes the coordinator submit builds of inputs that an
-	// agent cannot get.
-	SubmitMissing bool
-	// Lease is how long an agent may be silent before its builds are taken
-	// from it; MaxLosses is after how many times that fails a build.
-	Lease     time.Duration
-	MaxLosses int
-	// RetryFailures is how many times in a row a failed build is submitted
-	// again; zero for never.
-	RetryFailures int
-	// KeepFor and KeepBuilds are how long finished builds are kept, and how
-	// many of them; zero for all.
-	KeepFor    time.Duration
-	KeepBuilds int
+	Settings
+	Now func() time.Time
+	Log *slog.Logger
 }
 
 // A Coordinator is a running coordinator. Its methods may be called from
 // any goroutine.
 type Coordinator struct {
-	Config
+	Store *datastore.Store
+	Logs  *buildlog.Store
+	Now   func() time.Time
+	Log   *slog.Logger
+	Fetch func(ctx context.Context, urls []string, drv storepath.Path) ([]byte, error) // see Config
+
+	current  atomic.Pointer[Settings]
 	requests chan *request  // to the writer
 	quiet    chan struct{}  // closed by Quiesce
 	stop     chan struct{}  // closed by Close
@@ -93,7 +67,7 @@ type Coordinator struct {
 // and the store after it.
 func Open(ctx context.Context, config Config) (*Coordinator, error) {
 	c := &Coordinator{
-		Config:    config,
+		Store: config.Store, Logs: config.Logs, Now: config.Now, Log: config.Log, Fetch: config.Fetch,
 		requests:  make(chan *request),
 		quiet:     make(chan struct{}),
 		stop:      make(chan struct{}),
@@ -106,6 +80,7 @@ func Open(ctx context.Context, config Config) (*Coordinator, error) {
 		began:     config.Now(),
 		hookNews:  make(chan struct{}),
 	}
+	c.Configure(config.Settings)
 	sched, err := c.load(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("start coordinator: %w", err)

@@ -7,11 +7,8 @@ import (
 // event puts an event into the outbox, for every hook that wants it. It is
 // there exactly if the change that caused it was committed.
 func (c *Coordinator) event(ch *change, e daemon.Event) error {
-	if c.Hooks == nil {
-		return nil
-	}
 	e.Time = c.Now().UTC()
-	hooks := c.Hooks(e.Name)
+	hooks := c.settings().Hooks(e.Name)
 	for _, hook := range hooks {
 		if err := ch.InsertHookEvent(ch.ctx, hook, e); err != nil {
 			return err

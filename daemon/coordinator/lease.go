@@ -50,7 +50,8 @@ func (c *Coordinator) silentFor(agent string) time.Duration {
 
 // EndLeases takes the builds from agents that were silent for too long.
 func (c *Coordinator) EndLeases(ctx context.Context) error {
-	if c.Lease <= 0 {
+	lease := c.settings().Lease
+	if lease <= 0 {
 		return nil
 	}
 	holders, err := c.Store.Holders(ctx)
@@ -59,12 +60,12 @@ func (c *Coordinator) EndLeases(ctx context.Context) error {
 	}
 	for _, agent := range holders {
 		silent := c.silentFor(agent)
-		if silent < c.Lease {
+		if silent < lease {
 			continue
 		}
 		n := 0
 		err := c.change(ctx, func(ch *change) error {
-			if c.silentFor(agent) < c.Lease {
+			if c.silentFor(agent) < lease {
 				return nil // it is back
 			}
 			allocations, err := ch.Allocations(ch.ctx, agent)
@@ -103,7 +104,7 @@ func (c *Coordinator) lose(ch *change, b datastore.BuildRow, agent string) error
 	if err := ch.Lose(ch.ctx, b.ID, agent, c.Now()); err != nil {
 		return err
 	}
-	if c.MaxLosses > 0 && before+1 >= c.MaxLosses {
+	if most := c.settings().MaxLosses; most > 0 && before+1 >= most {
 		return c.finish(ch, b, agent, daemon.Result{Ended: c.Now(),
 			Reason: fmt.Sprintf("given up: %d times an agent vanished that had this build", before+1)})
 	}

@@ -13,7 +13,7 @@ import (
 // wait. What no known derivation makes, such as a source, must turn up by
 // itself.
 func (c *Coordinator) lookForMissing(ch *change, b datastore.BuildRow, missing []storepath.Path) (submitted int, err error) {
-	if !c.SubmitMissing {
+	if !c.settings().SubmitMissing {
 		return 0, nil
 	}
 	for _, path := range missing {

@@ -57,7 +57,8 @@ func TestSetupPauseDoublesUpToItsLimit(t *testing.T) {
 		{5, 5, []int64{5, 5}},
 		{1 << 61, 1<<62 + 1, []int64{1 << 61, 1 << 62, 1<<62 + 1, 1<<62 + 1}}, // no overflow
 	} {
-		c := &Coordinator{Config: Config{Policy: Policy{SetupRetry: time.Duration(tt.first), MaxSetupRetry: time.Duration(tt.limit)}}}
+		c, longest := new(Coordinator), time.Duration(tt.limit)
+		c.Configure(Settings{Policy: Policy{SetupRetry: time.Duration(tt.first), MaxSetupRetry: longest}})
 		var got []int64
 		for before := range tt.want {
 			got = append(got, int64(c.setupPause(before)))
@@ -65,8 +66,8 @@ func TestSetupPauseDoublesUpToItsLimit(t *testing.T) {
 		if !slices.Equal(got, tt.want) {
 			t.Errorf("from %d to %d: got %v, want %v", tt.first, tt.limit, got, tt.want)
 		}
-		if pause := c.setupPause(1_000_000_000); pause != c.MaxSetupRetry {
-			t.Errorf("after a billion failures: got %v, want %v", pause, c.MaxSetupRetry)
+		if pause := c.setupPause(1_000_000_000); pause != longest {
+			t.Errorf("after a billion failures: got %v, want %v", pause, longest)
 		}
 	}
 }

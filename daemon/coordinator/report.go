@@ -188,7 +188,7 @@ func (c *Coordinator) ReportSetupFailure(ctx context.Context, agent, uuid string
 		if err := ch.FailSetup(ch.ctx, b.ID, f, until); err != nil {
 			return err
 		}
-		if f.Reason != daemon.MissingInputs && c.MaxSetupFailures > 0 && others+1 >= c.MaxSetupFailures {
+		if most := c.settings().MaxSetupFailures; f.Reason != daemon.MissingInputs && most > 0 && others+1 >= most {
 			return c.finish(ch, b, agent, daemon.Result{Ended: f.Time,
 				Reason: fmt.Sprintf("given up: it could not be set up %d times, the last time because of %s", others+1, f.Reason)})
 		}
@@ -207,14 +207,14 @@ func (c *Coordinator) ReportSetupFailure(ctx context.Context, agent, uuid string
 // setupPause is how long a build waits after a setup failure that was
 // preceded by some number of others.
 func (c *Coordinator) setupPause(before int) time.Duration {
-	pause := c.SetupRetry
+	pause, longest := c.settings().SetupRetry, c.settings().MaxSetupRetry
 	for range before {
-		if pause > c.MaxSetupRetry/2 {
-			return c.MaxSetupRetry
+		if pause > longest/2 {
+			return longest
 		}
 		pause *= 2
 	}
-	return min(pause, c.MaxSetupRetry)
+	return min(pause, longest)
 }
 
 // ReleaseBuild puts a build that an agent gives back into the queue.
@@ -251,7 +251,7 @@ func (c *Coordinator) ReportStatus(ctx context.Context, agent string, s daemon.A
 	before := c.statuses[agent]
 	c.statuses[agent] = s
 	c.mu.Unlock()
-	if before.Status == s.Status || c.Hooks == nil || len(c.Hooks(daemon.AgentStatusChanged)) == 0 {
+	if before.Status == s.Status || len(c.settings().Hooks(daemon.AgentStatusChanged)) == 0 {
 		return nil
 	}
 	return c.change(ctx, func(ch *change) error {

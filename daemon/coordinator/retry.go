@@ -95,11 +95,12 @@ func (c *Coordinator) toRetry(ch *change, id string) ([]datastore.BuildRow, erro
 
 // retryFailure submits a failed build again if the policy says so.
 func (c *Coordinator) retryFailure(ch *change, b datastore.BuildRow) error {
-	if c.RetryFailures == 0 {
+	most := c.settings().RetryFailures
+	if most == 0 {
 		return nil
 	}
 	failures, err := ch.FailuresInARow(ch.ctx, b.DerivationID)
-	if err != nil || failures > c.RetryFailures {
+	if err != nil || failures > most {
 		return err
 	}
 	s := daemon.Submission{UUID: uuid.NewString(), Derivation: b.Derivation, Priority: b.Priority, Tags: b.Tags}

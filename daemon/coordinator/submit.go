@@ -29,7 +29,7 @@ func (c *Coordinator) Submit(ctx context.Context, s daemon.Submission) (daemon.S
 	}
 	urls := s.SubstituteURLs
 	if len(urls) == 0 {
-		urls = c.SubstituteURLs
+		urls = c.settings().SubstituteURLs
 	}
 	graph, err := c.loadGraph(ctx, urls, s.Derivation)
 	if err != nil {

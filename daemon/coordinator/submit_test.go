@@ -65,7 +65,7 @@ func TestWhatIsStoredIsNotFetchedAgain(t *testing.T) {
 
 func TestSubmissionsWithoutURLsUseTheConfiguredOnes(t *testing.T) {
 	f := coordinatortest.Open(t)
-	f.SubstituteURLs = []string{"https://data.guix.gnu.org"}
+	f.Configure(coordinator.Settings{SubstituteURLs: []string{"https://data.guix.gnu.org"}})
 	f.Added(f.Derivation("hello"))
 	if diff := cmp.Diff([]string{"hello.drv https://data.guix.gnu.org"}, f.Fetched()); diff != "" {
 		t.Fatalf("fetched (-want +got)\n%s", diff)

@@ -33,7 +33,7 @@ func TestTheRunnerOnACoordinator(t *testing.T) {
 		return nil
 	}})
 	wanted := func(string) []string { return []string{"h"} }
-	f.Coordinator.Hooks = wanted
+	f.Configure(coordinator.Settings{Hooks: wanted})
 	events := func(parked bool) []daemon.HookEvent {
 		t.Helper()
 		list, err := f.HookEvents(t.Context(), 0, parked, 100)
@@ -45,7 +45,7 @@ func TestTheRunnerOnACoordinator(t *testing.T) {
 	drv := f.Derivation("hello")
 	uuid := f.Added(drv)
 	f.Restart() // the event waits in the database
-	f.Coordinator.Hooks = wanted
+	f.Configure(coordinator.Settings{Hooks: wanted})
 	stop := run(t, r, f.Coordinator)
 	agent, _ := f.Joined("bedok")
 	f.Given(agent, 1)

@@ -73,3 +73,12 @@ type RetryHooksRequest struct {
 type RetryHooksReply struct {
 	Retried int64 `json:"hook_events_retried"`
 }
+
+// ConfigStatus says what is to be said of the farm's configuration: it answers
+// POST /reload and stands in a FarmStatus.
+type ConfigStatus struct {
+	File         string   `json:"file,omitempty"`          // empty if there is none
+	Changed      []string `json:"changed,omitempty"`       // keys, the last time that it was read
+	NeedsRestart []string `json:"needs_restart,omitempty"` // keys that are new in the file, but not in effect
+	Error        string   `json:"error,omitempty"`         // what is wrong with the file, which therefore is not in effect
+}

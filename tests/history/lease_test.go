@@ -37,7 +37,7 @@ func newInside(t *testing.T, seed uint64, layers, width int, policy coordinator.
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := coordinator.Open(t.Context(), coordinator.Config{Store: store, Logs: logs, Policy: policy,
+	c, err := coordinator.Open(t.Context(), coordinator.Config{Store: store, Logs: logs, Settings: coordinator.Settings{Policy: policy},
 		Now: time.Now, Log: slog.New(slog.DiscardHandler),
 		Fetch: func(_ context.Context, _ []string, drv storepath.Path) ([]byte, error) {
 			return graph.Known[drv].Bytes(), nil

@@ -108,8 +108,8 @@ func (f *Farm) start() {
 	}
 	conf := coordinator.Config{
 		Store: store, Logs: logs, Fetch: f.Derivations.Fetch,
-		Policy: coordinator.Policy{SetupRetry: SetupRetry, MaxSetupRetry: MaxSetupRetry},
-		Now:    f.Clock.Now, Log: slog.New(slog.NewTextHandler(f.Log, nil)),
+		Settings: coordinator.Settings{Policy: coordinator.Policy{SetupRetry: SetupRetry, MaxSetupRetry: MaxSetupRetry}},
+		Now:      f.Clock.Now, Log: slog.New(slog.NewTextHandler(f.Log, nil)),
 	}
 	if f.change != nil {
 		f.change(&conf)

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"context"
+	"reflect"
+
+	"codeberg.org/tbfg/tbfg/config"
+	"codeberg.org/tbfg/tbfg/daemon/hooks"
+)
+
+// apply makes the farm run with another configuration. Builds that run, and
+// hooks that are being told, are left to end.
+func (f *farm) apply(running, next config.Config) {
+	setLogLevel(next.LogLevel)
+	if !reflect.DeepEqual(running.Hooks, next.Hooks) || running.Grace != next.Grace {
+		f.runner = hooksOf(next, f.log)
+		select {
+		case <-f.hooks: // one that never ran
+		default:
+		}
+		f.hooks <- f.runner
+	}
+	f.coordinator.Configure(settingsOf(next, f.runner))
+}
+
+// runHooks tells hooks of events until ctx ends. When there is another runner
+// the one before ends first, so that nothing is told twice at the same time.
+func (f *farm) runHooks(ctx context.Context) {
+	for runner := <-f.hooks; runner != nil; {
+		one, end := context.WithCancel(ctx)
+		ended := make(chan struct{})
+		go func(r *hooks.Runner) {
+			r.Run(one, f.coordinator)
+			close(ended)
+		}(runner)
+		select {
+		case <-ctx.Done():
+			runner = nil
+		case runner = <-f.hooks:
+		}
+		end()
+		<-ended
+	}
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// configure puts another configuration in the place of the old one, as editors
+// do.
+func (s *served) configure(text string) {
+	s.t.Helper()
+	if err := os.WriteFile(s.config+".new", []byte(text), 0o644); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := os.Rename(s.config+".new", s.config); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// A running farm takes over what it can, says what it cannot, and leaves
+// everything as it is when the file is wrong.
+func TestARunningFarmTakesOverItsConfiguration(t *testing.T) {
+	s := serveFarm(t, filepath.Join(t.TempDir(), "state"))
+	heard := filepath.Join(t.TempDir(), "heard")
+	hook := `
+[[hook]]
+name = "note"
+events = ["agent-status"]
+command = ["/bin/sh", "-c", "cat >> ` + heard + `"]
+`
+	s.configure("log_level = \"debug\"\n" + freePorts + hook)
+	s.says(`the configuration was read file=` + s.config + ` changed="log_level hook"`)
+
+	s.configure("log_level = \"loud\"\n" + freePorts + hook)
+	s.says(`log_level must be debug, info, warn or error, not \"loud\"`)
+
+	s.configure(strings.Replace(freePorts, "127.0.0.1:0", "127.0.0.1:1", 1) + hook)
+	s.says("restart the farm for what else is new in the configuration keys=coordinator.agent_listen")
+	if status, _ := get(t, s.client+"/status"); status != 200 {
+		t.Errorf("got the status %d, want that it answers where it did", status)
+	}
+
+	before := strings.Count(s.log.String(), "the configuration was read")
+	if err := s.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	s.until("it reads the file because of SIGHUP", func() bool {
+		return strings.Count(s.log.String(), "the configuration was read") > before
+	})
+
+	env := []string{"TBFG_COORDINATOR=" + s.client}
+	last := func(args ...string) string {
+		t.Helper()
+		words := strings.Fields(run(t, "", env, args...).stdout)
+		if len(words) == 0 {
+			t.Fatalf("%q says nothing", args)
+		}
+		return words[len(words)-1]
+	}
+	uuid := last("tbfg", "agent", "new", "--name=bedok")
+	password := last("tbfg", "agent", uuid, "password", "new")
+	file := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(file, []byte(password), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	start(t, nil, "tbfg", "agent", "run", "--coordinator="+s.agent, "--uuid="+uuid, "--password-file="+file)
+	s.until("the new hook hears of the agent", func() bool {
+		text, _ := os.ReadFile(heard)
+		return strings.Contains(string(text), "agent-status")
+	})
+	if status := s.stop(syscall.SIGTERM); status != 0 {
+		t.Errorf("got the status %d, want 0", status)
+	}
+}
