@@ -175,6 +175,8 @@ func fill(t *testing.T, v reflect.Value) {
 				{Name: "mail", Events: []string{"build-failure"}, Command: []string{"/bin/mail", "me"}, Timeout: Duration(time.Second)},
 				{Name: "data", Events: []string{"build-started"}, Attempts: 1, DataService: DataService{"http://data.example", 1, "/t"}},
 			}))
+		case f.Type() == reflect.TypeFor[[]DeclaredAgent]():
+			f.Set(reflect.ValueOf([]DeclaredAgent{{Name: "bedok", Description: "text", Systems: []string{"x86_64-linux"}, Tags: []string{"k=v"}}, {Name: "marina"}}))
 		case !f.IsZero():
 		case strings.HasSuffix(name, "urls"):
 			f.Set(reflect.ValueOf([]string{"https://one.example", "http://two.example:80/x"}))

@@ -18,6 +18,7 @@ type Config struct {
 	LocalAgent  LocalAgent  `toml:"local_agent"`
 	Agent       Agent       `toml:"agent"`
 	Hooks
+	Agents []DeclaredAgent `toml:"agents,omitempty" comment:"Agents on other machines, each as a table [[agents]]."`
 }
 
 // Coordinator configures the coordinator, see "tbfg serve".

@@ -54,6 +54,7 @@ func (c *Config) validate() []error {
 	v.urls("agent.coordinator", []string{c.Agent.Coordinator})
 
 	v.hooks(c.Hooks)
+	v.agents(c.Agents)
 	return v.errs
 }
 

@@ -56,6 +56,14 @@ func TestValidation(t *testing.T) {
 		{"no upload", func(c *Config) { c.Agent.MaxParallelUploads = 0 }, "agent.max_parallel_uploads must be at least 1"},
 		{"a negative load", func(c *Config) { c.Agent.MaxLoad = -0.1 }, "agent.max_1min_load_average must be 0 or more"},
 		{"a system without a name", func(c *Config) { c.Agent.Systems = []string{"x86_64-linux", ""} }, "agent.systems must not have an empty name"},
+		{"agents", func(c *Config) {
+			c.Agents = []DeclaredAgent{{Name: "bedok", Systems: []string{"i686-linux"}, Tags: []string{"k=", "k=v=w"}}, {Name: "marina"}}
+		}, ""},
+		{"agents that are wrong", func(c *Config) {
+			c.Agents = []DeclaredAgent{{Name: "../x"}, {Name: "bedok"}, {Name: "bedok", Systems: []string{""}, Tags: []string{"k"}}}
+		}, "the name of agent 1 must be of letters, digits and . _ - and begin with a letter or digit, not \"../x\"\n" +
+			"there are two agents called \"bedok\"\nagent \"bedok\": systems must not have an empty name\n" +
+			"agent \"bedok\": tags must be like \"key=value\", not \"k\""},
 		{"much that is wrong", func(c *Config) { c.Grace, c.LogLevel = -1, "" },
 			"log_level must be debug, info, warn or error, not \"\"\ngrace must not be negative"},
 	} {

@@ -47,9 +47,18 @@ const (
 // Modes are all modes.
 var Modes = []Mode{Working, Paused, Draining}
 
+// A DeclaredAgent is an agent that the configuration says there is.
+type DeclaredAgent struct {
+	Name        string // not twice
+	Description string
+	Systems     []string // it builds for no others; empty for all it wants
+	Tags        []Tag
+}
+
 // A Token lets agents enrol under names of their own.
 type Token struct {
 	ID          int64
+	Agent       string // the only name that may be enrolled; empty for all
 	Description string
 	Created     time.Time
 	Expires     time.Time // zero for never

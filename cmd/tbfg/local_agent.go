@@ -2,17 +2,13 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
-	"codeberg.org/tbfg/tbfg/config"
 	"codeberg.org/tbfg/tbfg/daemon/agent"
-	"codeberg.org/tbfg/tbfg/daemon/durable"
+	"codeberg.org/tbfg/tbfg/daemon/secrets"
 )
 
 // runLocalAgent runs the agent inside the farm, if one is wanted, until ctx
@@ -41,26 +37,23 @@ func (f *farm) runLocalAgent(ctx context.Context) error {
 // the first start and kept in two files of the secrets directory; should the
 // database have been lost since, the agent is added again under the same UUID.
 func (f *farm) localCredentials(ctx context.Context) (uuid, password string, err error) {
-	dir := filepath.Join(f.conf.StateDir, "secrets")
-	if err := durable.MkdirAll(dir, 0o700); err != nil {
+	uuid, known, err := f.secrets.Read(secrets.LocalAgentUUID)
+	if err != nil {
 		return "", "", err
 	}
-	idFile, passwordFile := filepath.Join(dir, "local-agent.uuid"), filepath.Join(dir, "local-agent.password")
-	text, err := os.ReadFile(idFile)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", "", err
-	}
-	uuid = strings.TrimSpace(string(text))
-	if uuid != "" {
-		password, warning, err := config.ReadSecret(passwordFile)
-		if warning != "" {
-			f.log.Warn(warning)
+	if known {
+		password, ok, err := f.secrets.Read(secrets.LocalAgentPassword)
+		if err != nil {
+			return "", "", err
 		}
-		if err == nil && f.coordinator.Authenticate(ctx, uuid, password) == nil {
+		if ok && f.coordinator.Authenticate(ctx, uuid, password) == nil {
 			return uuid, password, nil
 		}
+		if _, err := f.coordinator.Agent(ctx, uuid); err != nil {
+			known = false
+		}
 	}
-	if _, known := f.coordinator.Agent(ctx, uuid); uuid == "" || known != nil {
+	if !known {
 		name := f.conf.LocalAgent.Name
 		if name == "" {
 			name = hostname()
@@ -68,12 +61,23 @@ func (f *farm) localCredentials(ctx context.Context) (uuid, password string, err
 		if uuid, err = f.coordinator.NewAgent(ctx, uuid, name, "local agent of the farm"); err != nil {
 			return "", "", err
 		}
-		if err := durable.WriteFile(idFile, []byte(uuid+"\n"), 0o600); err != nil {
+		if err := f.secrets.Write(secrets.LocalAgentUUID, uuid); err != nil {
 			return "", "", err
 		}
 	}
-	if password, err = f.coordinator.NewPassword(ctx, uuid); err != nil {
+	if password, err = f.coordinator.ReplacePassword(ctx, uuid); err != nil {
 		return "", "", err
 	}
-	return uuid, password, durable.WriteFile(passwordFile, []byte(password+"\n"), 0o600)
+	return uuid, password, f.secrets.Write(secrets.LocalAgentPassword, password)
+}
+
+// checkSecrets warns of secrets that others can get at.
+func (f *farm) checkSecrets() {
+	problems, err := secrets.Check(filepath.Join(f.conf.StateDir, "secrets"), os.Geteuid(), os.Getegid())
+	if err != nil {
+		f.log.Warn("cannot look whether the secrets are kept from others", "err", err)
+	}
+	for _, p := range problems {
+		f.log.Warn(p.String())
+	}
 }

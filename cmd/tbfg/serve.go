@@ -20,6 +20,7 @@ import (
 	"codeberg.org/tbfg/tbfg/daemon/durable"
 	"codeberg.org/tbfg/tbfg/daemon/front"
 	"codeberg.org/tbfg/tbfg/daemon/hooks"
+	"codeberg.org/tbfg/tbfg/daemon/secrets"
 	"codeberg.org/tbfg/tbfg/daemon/wire"
 	"codeberg.org/tbfg/tbfg/shepherd"
 
@@ -88,6 +89,7 @@ type farm struct {
 	live        *live         // and now
 	log         *slog.Logger
 	store       *datastore.Store
+	secrets     *secrets.Dir
 	coordinator *coordinator.Coordinator
 	runner      *hooks.Runner      // the last one; changed by apply
 	hooks       chan *hooks.Runner // and, if it does not run yet, here
@@ -122,10 +124,17 @@ func openFarm(ctx context.Context, conf config.Config, l *live, log *slog.Logger
 	if err != nil {
 		return f, err
 	}
+	if f.secrets, err = secrets.Open(filepath.Join(conf.StateDir, "secrets")); err != nil {
+		return f, err
+	}
+	f.checkSecrets()
 	f.coordinator, err = coordinator.Open(ctx, coordinator.Config{
 		Store: f.store, Logs: logs, Fetch: fetchDerivation(), Settings: settingsOf(conf, f.runner), Now: time.Now, Log: log,
 	})
 	if err != nil {
+		return f, err
+	}
+	if err := f.declare(ctx, conf.Agents); err != nil {
 		return f, err
 	}
 	metrics := metricsHandler()

@@ -104,6 +104,23 @@ func (c *Coordinator) NewPassword(ctx context.Context, id string) (string, error
 	return password, nil
 }
 
+// ReplacePassword makes an agent a password in the place of all that it has.
+func (c *Coordinator) ReplacePassword(ctx context.Context, id string) (string, error) {
+	password := newSecret()
+	row := datastore.Password{Hash: HashSecret(password), Created: c.Now()}
+	err := c.change(ctx, func(ch *change) error {
+		if err := ch.DeletePasswords(ch.ctx, id); err != nil {
+			return err
+		}
+		return ch.InsertPassword(ch.ctx, id, row)
+	})
+	if err != nil {
+		return "", err
+	}
+	c.Log.Info("agent " + id + " has a new password; others are not valid any more")
+	return password, nil
+}
+
 // AddPassword lets an agent use a password that the caller chose.
 func (c *Coordinator) AddPassword(ctx context.Context, id, password string) error {
 	if err := CheckUUID(id); err != nil {

@@ -35,6 +35,7 @@ func (c *Coordinator) FetchBuilds(ctx context.Context, agent string, f Fetch) ([
 	if err := c.recordSystems(ctx, agent, f.Systems); err != nil {
 		return nil, err
 	}
+	f.Systems = c.allowed(agent, f.Systems)
 	question := c.ask(agent)
 	var timeout <-chan time.Time
 	if f.Wait > 0 {

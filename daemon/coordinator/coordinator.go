@@ -59,6 +59,7 @@ type Coordinator struct {
 	asking    map[string]int       // requests for builds that each has open
 	began     time.Time            // what counts for those not seen
 	full      error                // why no work is handed out; nil for no reason
+	declared  map[string][]string  // systems, by agent, that the configuration allows
 	questions map[string]int       // by agent: how often it asked for builds
 	hookNews  chan struct{}        // closed, and replaced, when the outbox has something new
 }

@@ -53,6 +53,11 @@ func (c *Coordinator) RevokeToken(ctx context.Context, id int64) error {
 	})
 }
 
+// opens tells whether an agent may enrol with a token now.
+func (c *Coordinator) opens(t daemon.Token, agent string) bool {
+	return (t.Expires.IsZero() || t.Expires.After(c.Now())) && (t.Agent == "" || t.Agent == agent)
+}
+
 // Enrol gives whoever has a valid token an agent with a name, which is added
 // if there is none, and a password for it.
 func (c *Coordinator) Enrol(ctx context.Context, name, token string) (id, password string, err error) {
@@ -65,8 +70,7 @@ func (c *Coordinator) Enrol(ctx context.Context, name, token string) (id, passwo
 	}
 	valid := false
 	for _, row := range rows {
-		alive := row.Expires.IsZero() || row.Expires.After(c.Now())
-		valid = CheckSecret(row.Hash, token) && alive || valid
+		valid = CheckSecret(row.Hash, token) && c.opens(row.Token, name) || valid
 	}
 	if !valid {
 		return "", "", daemon.Errorf(daemon.Denied, "this token is not valid")

@@ -182,6 +182,12 @@ type Password struct {
 	Created time.Time
 }
 
+// DeletePasswords forgets all passwords of an agent.
+func (t *Tx) DeletePasswords(ctx context.Context, agent string) error {
+	_, err := t.stmts.exec(ctx, "agent_passwords_delete", agent)
+	return err
+}
+
 // InsertPassword adds a password to those that an agent may use.
 func (t *Tx) InsertPassword(ctx context.Context, agent string, p Password) error {
 	_, err := t.stmts.exec(ctx, "agent_password_insert", agent, p.Hash, timeValue(p.Created))

@@ -20,13 +20,14 @@ CREATE TABLE agent_modes (
        mode TEXT NOT NULL CHECK (mode IN ('paused', 'draining'))
 );
 -- With one of these, of which only salted hashes are kept, an agent enrols
--- under a name of its own.
+-- under a name of its own; or, if an agent is named here, under this name only.
 CREATE TABLE dynamic_auth_tokens (
        id INTEGER PRIMARY KEY,
        token TEXT NOT NULL,
        description TEXT,
        created_at TEXT NOT NULL,
-       expires_at TEXT
+       expires_at TEXT,
+       agent TEXT
 );
 
 CREATE TABLE tags (

@@ -1,0 +1,1 @@
+DELETE FROM agent_passwords WHERE agent_id = ?1
