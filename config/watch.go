@@ -19,7 +19,8 @@ const settle = 50 * time.Millisecond
 // maxLinks is how many symbolic links are followed, as the kernel does.
 const maxLinks = 40
 
-// Watch calls changed whenever a file may have another content, until ctx
+// Watch calls changed as soon as it watches a file, since what was read before
+// may be old, and then whenever the file may have another content, until ctx
 // ends: when it is written, replaced, removed or made, and when a symbolic
 // link anywhere on the way to it is swapped, as "guix system reconfigure"
 // swaps /etc/static. The file need not be there.
@@ -33,6 +34,7 @@ func Watch(ctx context.Context, file string, changed func()) error {
 	if err := f.follow(); err != nil {
 		return fmt.Errorf("watch %s: %w", file, err)
 	}
+	changed()
 	timer := time.NewTimer(settle)
 	timer.Stop()
 	defer timer.Stop()

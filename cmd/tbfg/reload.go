@@ -27,7 +27,10 @@ type live struct {
 
 // Reload reads the file and takes over what is new there. A bad file changes
 // nothing.
-func (l *live) Reload() (wire.ConfigStatus, error) {
+func (l *live) Reload() (wire.ConfigStatus, error) { return l.reload(false) }
+
+// reload is Reload; quiet, it does not log that nothing is new.
+func (l *live) reload(quiet bool) (wire.ConfigStatus, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	next, err := l.read()
@@ -40,6 +43,9 @@ func (l *live) Reload() (wire.ConfigStatus, error) {
 	l.apply(l.running, effective)
 	l.running = effective
 	l.status.Error, l.status.Changed, l.status.NeedsRestart = "", changed, restart
+	if quiet && len(changed)+len(restart) == 0 {
+		return l.status, nil
+	}
 	l.log.Info("the configuration was read", "file", l.file, "changed", strings.Join(changed, " "))
 	if len(restart) > 0 {
 		l.log.Warn("restart the farm for what else is new in the configuration", "keys", strings.Join(restart, " "))
@@ -81,8 +87,9 @@ func (l *live) follow(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-hangup:
+			_, _ = l.reload(false) // it has logged what is wrong
 		case <-changes:
+			_, _ = l.reload(true)
 		}
-		_, _ = l.Reload() // it has logged what is wrong
 	}
 }

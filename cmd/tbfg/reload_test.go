@@ -71,6 +71,42 @@ command = ["/bin/sh", "-c", "cat >> ` + heard + `"]
 		text, _ := os.ReadFile(heard)
 		return strings.Contains(string(text), "agent-status")
 	})
+
+	s.configure("grace = \"1s\"\n" + freePorts + hook + "[[agents]]\nname = \"marina\"\n")
+	s.until("the declared agent has a token", func() bool {
+		_, err := os.Stat(filepath.Join(s.dir, "secrets", "agents", "marina.token"))
+		return err == nil
+	})
+	r := run(t, "", env, "tbfg", "reload")
+	if want := "configuration: " + s.config + "\n"; r.stdout != want || r.status != 0 {
+		t.Errorf("reload: got %+v, want %q", r, want)
+	}
+	token, err := os.ReadFile(filepath.Join(s.dir, "secrets", "agents", "marina.token"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := run(t, "", env, "tbfg", "secrets", "list"); !strings.Contains(r.stdout, "agents/marina.token ") || strings.Contains(r.stdout, string(token)) {
+		t.Errorf("secrets list: got %+v, want the agent's token named and not shown", r)
+	}
+	if r := run(t, "", env, "tbfg", "secrets", "rotate", "agents/marina.token"); r.status != 0 {
+		t.Errorf("secrets rotate: got %+v", r)
+	}
+	if now, err := os.ReadFile(filepath.Join(s.dir, "secrets", "agents", "marina.token")); err != nil || string(now) == string(token) {
+		t.Errorf("got %q, %v; want another token", now, err)
+	}
+	for _, name := range []string{"../tbfg.db", "local-agent.uuid", "agents/nobody.token"} {
+		if r := run(t, "", env, "tbfg", "secrets", "rotate", name); r.status != 1 || !strings.Contains(r.stderr, "there is no secret") {
+			t.Errorf("secrets rotate %s: got %+v, want that there is none", name, r)
+		}
+	}
+	s.configure("grace = 1\n" + freePorts)
+	s.says("grace must be a duration")
+	if r := run(t, "", env, "tbfg", "reload"); r.status != 1 || !strings.Contains(r.stderr, s.config+":1:9: grace must be a duration") {
+		t.Errorf("reload of nonsense: got %+v, want the line", r)
+	}
+	if r := run(t, "", env, "tbfg", "status"); !strings.Contains(r.stdout, "the new configuration is wrong") {
+		t.Errorf("status: got %+v, want that the configuration is wrong", r)
+	}
 	if status := s.stop(syscall.SIGTERM); status != 0 {
 		t.Errorf("got the status %d, want 0", status)
 	}

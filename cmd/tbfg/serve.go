@@ -144,7 +144,7 @@ func openFarm(ctx context.Context, conf config.Config, l *live, log *slog.Logger
 		handler   http.Handler
 	}{
 		{"agent", conf.Coordinator.AgentListen, agentapi.Handler(f.coordinator, metrics)},
-		{"client", conf.Coordinator.ClientListen, clientapi.Handler(f.coordinator, metrics)},
+		{"client", conf.Coordinator.ClientListen, clientapi.Handler(f.coordinator, f, metrics)},
 		{"front", conf.Front.Listen, front.Handler(logs, f.coordinator.Build)},
 	} {
 		if err := f.listen(sockets, s.name, s.addresses, s.handler); err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"codeberg.org/tbfg/tbfg/daemon/wire"
 
@@ -36,6 +37,12 @@ func printStatus(w io.Writer, s wire.FarmStatus) {
 		fmt.Fprintln(w, "builds are handed out")
 	} else {
 		fmt.Fprintf(w, "NO BUILDS ARE HANDED OUT: %s\n", s.Trouble)
+	}
+	if s.Config.Error != "" {
+		fmt.Fprintf(w, "the new configuration is wrong, the old one stays in effect: %s\n", s.Config.Error)
+	}
+	if keys := s.Config.NeedsRestart; len(keys) > 0 {
+		fmt.Fprintf(w, "restart the farm for what is new in the configuration: %s\n", strings.Join(keys, ", "))
 	}
 	if s.Parked > 0 {
 		fmt.Fprintf(w, "%d events were given up because their hooks failed: see \"tbfg hooks list --parked\"\n", s.Parked)

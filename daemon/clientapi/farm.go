@@ -21,7 +21,9 @@ func (h *handler) status(_ http.ResponseWriter, r *http.Request) (any, error) {
 		return nil, err
 	}
 	parked, err := h.c.HookEvents(r.Context(), 0, true, maxHookEvents)
-	return wire.NewFarmStatus(h.c.Trouble(), len(parked), agents), err
+	status := wire.NewFarmStatus(h.c.Trouble(), len(parked), agents)
+	status.Config = h.operator.Configuration()
+	return status, err
 }
 
 // hooks lists what hooks have still to be told, the oldest first.

@@ -9,10 +9,10 @@ import (
 	"codeberg.org/tbfg/tbfg/daemon/wire"
 )
 
-// Handler serves the clients' API of a coordinator.
-func Handler(c *coordinator.Coordinator, metrics http.Handler) http.Handler {
+// Handler serves the clients' API of a coordinator and of the program around it.
+func Handler(c *coordinator.Coordinator, operator Operator, metrics http.Handler) http.Handler {
 	mux := http.NewServeMux()
-	h := &handler{c}
+	h := &handler{c, operator}
 	for name, serve := range map[string]func(http.ResponseWriter, *http.Request) (any, error){
 		"submit":       h.submit,
 		"builds":       h.builds,
@@ -38,6 +38,10 @@ func Handler(c *coordinator.Coordinator, metrics http.Handler) http.Handler {
 		"status":        h.status,
 		"hooks":         h.hooks,
 		"retry-hooks":   h.retryHooks,
+
+		"reload":        h.reload,
+		"secrets":       h.secrets,
+		"rotate-secret": h.rotateSecret,
 	} {
 		for _, pattern := range wire.Routes[name] {
 			mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
@@ -69,7 +73,10 @@ func refuseBrowsers(next http.Handler) http.Handler {
 	})
 }
 
-type handler struct{ c *coordinator.Coordinator }
+type handler struct {
+	c        *coordinator.Coordinator
+	operator Operator
+}
 
 func (h *handler) submit(w http.ResponseWriter, r *http.Request) (any, error) {
 	var req wire.Submission

@@ -147,7 +147,7 @@ func purposeOf(name string) string {
 	return ""
 }
 
-// Unknown is the error for a secret that there is not.
+// Unknown is the error for a secret that is not there or cannot be rotated.
 func Unknown(name string) error {
-	return daemon.Errorf(daemon.NotFound, "there is no secret %.120q: see \"tbfg secrets list\"", name)
+	return daemon.Errorf(daemon.NotFound, "there is no secret %.120q that can be made anew: see \"tbfg secrets list\"", name)
 }

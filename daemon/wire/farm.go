@@ -9,6 +9,7 @@ type FarmStatus struct {
 	HandsOut bool          `json:"hands_out_builds"`
 	Trouble  string        `json:"trouble,omitempty"` // why it does not
 	Parked   int           `json:"parked_hook_events"`
+	Config   ConfigStatus  `json:"configuration"`
 	Agents   []AgentStatus `json:"agents"`
 }
 
@@ -72,13 +73,4 @@ type RetryHooksRequest struct {
 // RetryHooksReply answers it.
 type RetryHooksReply struct {
 	Retried int64 `json:"hook_events_retried"`
-}
-
-// ConfigStatus says what is to be said of the farm's configuration: it answers
-// POST /reload and stands in a FarmStatus.
-type ConfigStatus struct {
-	File         string   `json:"file,omitempty"`          // empty if there is none
-	Changed      []string `json:"changed,omitempty"`       // keys, the last time that it was read
-	NeedsRestart []string `json:"needs_restart,omitempty"` // keys that are new in the file, but not in effect
-	Error        string   `json:"error,omitempty"`         // what is wrong with the file, which therefore is not in effect
 }

@@ -58,6 +58,7 @@ var requests = map[string]any{
 	"status-report":    StatusReport{Status: "running", LoadAverage: &LoadAverage{3.75}, Load1Min: pointer(3.75), Processors: 4, InitialStatus: true},
 	"fetch-builds":     FetchRequest{Systems: []string{"x86_64-linux"}, Target: pointer(4), Count: pointer(2), Wait: 30, Held: []string{build}},
 	"setup-failure":    NewSetupFailure(fullDetail.SetupFailures[0]),
+	"rotate-secret":    RotateRequest{"agents/bedok.token"},
 	"result":           NewResult(fullResult),
 	"result-failed":    NewResult(daemon.Result{Ended: noon, Reason: "the builder failed"}),
 	"submission":       NewSubmission(fullSubmission),
@@ -107,6 +108,8 @@ var replies = map[string]any{
 	"retry-hooks-reply": RetryHooksReply{3},
 	"status":            NewFarmStatus(errors.New("the disk is full"), 2, []daemon.Agent{fullAgent, {ID: bedok}}),
 	"status-good":       NewFarmStatus(nil, 0, nil),
+	"reload-reply":      ConfigStatus{"/etc/tbfg/config.toml", []string{"log_level"}, []string{"state_dir"}, "it is wrong"},
+	"secrets":           SecretList{[]Secret{{"client.token", "/var/lib/tbfg/secrets/client.token", "what for", Time{noon}}}},
 	"error":             ErrorBody{AlreadyProcessed, "the build is failed already"},
 }
 

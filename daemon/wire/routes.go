@@ -42,4 +42,8 @@ var Routes = map[string][]string{
 	"hooks":        {"GET /hooks"},                       // tbfg's own
 	"retry-hooks":  {"POST /hooks/retry"},                // tbfg's own
 	"status":       {"GET /status"},                      // tbfg's own
+
+	"reload":        {"POST /reload"},         // tbfg's own
+	"secrets":       {"GET /secrets"},         // tbfg's own
+	"rotate-secret": {"POST /secrets/rotate"}, // tbfg's own
 }

@@ -18,6 +18,7 @@ import (
 	"codeberg.org/tbfg/tbfg/daemon/buildlog"
 	"codeberg.org/tbfg/tbfg/daemon/clientapi"
 	"codeberg.org/tbfg/tbfg/daemon/coordinator"
+	"codeberg.org/tbfg/tbfg/daemon/coordinator/coordinatortest"
 	"codeberg.org/tbfg/tbfg/daemon/datastore"
 	"codeberg.org/tbfg/tbfg/daemon/wire"
 	"codeberg.org/tbfg/tbfg/nix/storepath"
@@ -46,7 +47,7 @@ func newInside(t *testing.T, seed uint64, layers, width int, policy coordinator.
 		t.Fatal(err)
 	}
 	agents := httptest.NewServer(agentapi.Handler(c, http.NotFoundHandler()))
-	clients := httptest.NewServer(clientapi.Handler(c, http.NotFoundHandler()))
+	clients := httptest.NewServer(clientapi.Handler(c, coordinatortest.Operator{}, http.NotFoundHandler()))
 	t.Cleanup(func() {
 		agents.Close()
 		clients.Close()
