@@ -153,7 +153,7 @@ func (g *target) bodies() {
 		if strings.Contains(path, "/agent") { // its own, or it would be refused before
 			method, path = fill(patterns[0], g.agent)
 		}
-		if method == "GET" || method == "DELETE" || route == "report-start" || route == "release-build" || route == "new-password" || route == "retry-hooks" {
+		if method == "GET" || method == "DELETE" || route == "report-start" || route == "release-build" || route == "new-password" || route == "retry-hooks" || route == "reload" {
 			continue // no body is read
 		}
 		base := g.farm.ClientURL
