@@ -67,11 +67,22 @@ func (d *Derivation) Fill(m *Modulo, name string) error {
 // StorePath is the name that the file of d has in the store dir, where name is
 // that of the derivation, without ".drv".
 func (d *Derivation) StorePath(dir storepath.Dir, name string) (storepath.Path, error) {
-	refs := slices.Clone(d.Sources)
+	return d.TextPath(dir, name, d.Bytes())
+}
+
+// TextPath is StorePath for those who have the text that d was parsed from, so
+// that it need not be printed.
+func (d *Derivation) TextPath(dir storepath.Dir, name string, text []byte) (storepath.Path, error) {
+	// Both lists are sorted, so this is what storepath would have to sort.
+	refs := make([]storepath.Path, 0, len(d.Sources)+len(d.Inputs))
+	sources := d.Sources
 	for _, in := range d.Inputs {
+		for len(sources) > 0 && sources[0] < in.Path {
+			refs, sources = append(refs, sources[0]), sources[1:]
+		}
 		refs = append(refs, in.Path)
 	}
-	return dir.Text(name+".drv", d.Bytes(), refs)
+	return dir.Text(name+".drv", text, append(refs, sources...))
 }
 
 // withPaths returns a copy of d that has the given paths as its outputs, in

@@ -19,7 +19,7 @@ import (
 // to. Its strings share one copy of the text: whoever keeps a single one of
 // them for long clones it.
 func Parse(data []byte) (*Derivation, error) {
-	p := parser{scanner: scanner{text: string(data)}}
+	p := parser{scanner: newScanner(string(data))}
 	d := p.derivation()
 	if p.err != nil {
 		return nil, fmt.Errorf("parse derivation: %w", p.err)
@@ -98,10 +98,15 @@ func (p *parser) hash(algo string) string {
 	return hash
 }
 
+// minInput is less than the length of an input: its hash and what stands
+// around it.
+const minInput = len(`("/`) + 32 + len(`-x.drv",["o"])`)
+
 func (p *parser) inputs() []Input {
-	// Counting what starts the outputs of an input tells how many there are,
-	// give or take a curious string. Input lists are the bulk of a derivation.
-	n := strings.Count(p.text[p.at:], `.drv",[`)
+	// Nearly every "[" starts the outputs of an input, of which each takes more
+	// than minInput bytes. Input lists are the bulk of a derivation.
+	rest := p.text[p.at:]
+	n := min(strings.Count(rest, "["), len(rest)/minInput)
 	inputs := make([]Input, 0, n)
 	p.names = make([]string, 0, n+n/4)
 	for range p.list {

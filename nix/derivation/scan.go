@@ -17,6 +17,20 @@ type scanner struct {
 	text string
 	at   int // offset of the next byte
 	err  error
+
+	// Up to here, once counted from at, no character needs a second look:
+	// the first control character of the text, and the next backslash.
+	control, backslash int
+}
+
+func newScanner(text string) scanner {
+	s := scanner{text: text, control: len(text), backslash: -1}
+	for _, c := range []byte(controls) {
+		if i := strings.IndexByte(text[:s.control], c); i >= 0 {
+			s.control = i
+		}
+	}
+	return s
 }
 
 // fail records the first error, at the given offset.
@@ -65,22 +79,40 @@ func (s *scanner) list(yield func() bool) {
 	}
 }
 
-// special marks the bytes that do not stand for themselves in a string. NUL
-// is one: the daemon would end the string there.
+// controls are the characters that stand in no string as they are. NUL is
+// one: the daemon would end the string there.
+const controls = "\x00\n\r\t"
+
+// special marks the bytes that do not stand for themselves in a string.
 var special = [256]bool{0: true, '"': true, '\\': true, '\n': true, '\r': true, '\t': true}
 
 // quoted reads a string. Without escapes it shares the memory of the text.
 func (s *scanner) quoted() string {
-	s.expect(`"`)
-	if s.err != nil {
+	if s.err != nil || s.at == len(s.text) || s.text[s.at] != '"' {
+		s.expect(`"`)
 		return ""
 	}
+	s.at++
+	if s.backslash < s.at {
+		s.backslash = len(s.text)
+		if i := strings.IndexByte(s.text[s.at:], '\\'); i >= 0 {
+			s.backslash = s.at + i
+		}
+	}
+	// Nearly all strings are plain, and many are long: searching is several
+	// times faster than looking at each byte.
+	start := s.at
+	if n := strings.IndexByte(s.text[start:], '"'); n >= 0 && start+n < min(s.backslash, s.control) {
+		s.at += n + 1
+		return s.text[start : start+n]
+	}
+	return s.escaped()
+}
+
+// escaped reads the rest of a string that may have escapes.
+func (s *scanner) escaped() string {
 	start := s.at
 	s.plain()
-	if s.at < len(s.text) && s.text[s.at] == '"' {
-		s.at++
-		return s.text[start : s.at-1]
-	}
 	var b strings.Builder
 	for s.err == nil {
 		b.WriteString(s.text[start:s.at])

@@ -91,10 +91,15 @@ func withRefs(kind string, refs []Path) string {
 	for _, ref := range refs {
 		size += len(":") + len(ref)
 	}
-	refs = slices.Clone(refs)
-	slices.Sort(refs)
+	if !slices.IsSorted(refs) {
+		refs = slices.Clone(refs)
+		slices.Sort(refs)
+	}
 	b := append(make([]byte, 0, size), kind...)
-	for _, ref := range slices.Compact(refs) {
+	for i, ref := range refs {
+		if i > 0 && ref == refs[i-1] {
+			continue
+		}
 		b = append(b, ':')
 		b = append(b, ref...)
 	}

@@ -50,7 +50,10 @@ func Parse(s string) (Path, error) {
 
 // Parse checks that s is the full name of an item of d.
 func (d Dir) Parse(s string) (Path, error) {
-	base, ok := strings.CutPrefix(s, string(d)+"/")
+	base, ok := strings.CutPrefix(s, string(d))
+	if ok {
+		base, ok = strings.CutPrefix(base, "/")
+	}
 	if !ok {
 		return "", fmt.Errorf("store path %q: not in the store %s", clip(s), clip(string(d)))
 	}
