@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"slices"
 
-	"codeberg.org/tbfg/tbfg/daemon"
-	"codeberg.org/tbfg/tbfg/nix/derivation"
 	"codeberg.org/tbfg/tbfg/nix/storepath"
 )
 
@@ -21,121 +19,28 @@ func (q Queries) DerivationID(ctx context.Context, path storepath.Path) (int64, 
 	return id, err
 }
 
-// A Node is a derivation of a graph.
-type Node struct {
-	Path       storepath.Path
-	Derivation *derivation.Derivation
-}
-
-// InsertGraph stores derivations, each of which follows those that it refers
-// to, or these are stored already. Those that are there stay as they are.
-func (t *Tx) InsertGraph(ctx context.Context, graph []Node) error {
-	g := graphInsertion{Tx: t, systems: make(map[string]int64)}
-	for _, n := range graph {
-		if err := g.insert(ctx, n); err != nil {
-			return err
+// Unknown are those of some derivations that are not stored, in their order.
+func (q Queries) Unknown(ctx context.Context, paths []storepath.Path) ([]storepath.Path, error) {
+	ask := make([]storepath.Path, 0, len(paths))
+	for _, path := range paths {
+		if _, ok := q.nodes.get(path); !ok {
+			ask = append(ask, path)
 		}
 	}
-	return nil
-}
-
-// graphInsertion remembers the rows that it met.
-type graphInsertion struct {
-	*Tx
-	systems map[string]int64
-}
-
-func (g *graphInsertion) insert(ctx context.Context, n Node) error {
-	if _, met := g.met[n.Path]; met {
-		return nil
+	if len(ask) == 0 {
+		return nil, nil
 	}
-	if id, err := g.DerivationID(ctx, n.Path); id != 0 || err != nil {
-		return err
-	}
-	var inputs, needs []int64
-	for _, in := range n.Derivation.Inputs {
-		node, err := g.input(ctx, in.Path)
-		if err != nil {
-			return err
-		}
-		if node.id == 0 {
-			return daemon.Errorf(daemon.Invalid, "%s refers to %s, which is not known", n.Path, in.Path)
-		}
-		inputs = append(inputs, node.id)
-		for _, name := range in.Outputs {
-			output, ok := node.outputs[name]
-			if !ok {
-				return daemon.Errorf(daemon.Invalid, "%s needs the output %q of %s, which has no such output", n.Path, name, in.Path)
-			}
-			needs = append(needs, output)
-		}
-	}
-	node := inputNode{outputs: make(map[string]int64, len(n.Derivation.Outputs))}
-	var makes []int64
-	for _, o := range n.Derivation.Outputs {
-		var id int64
-		if _, err := g.stmts.row(ctx, "output_id", []any{string(o.Path)}, &id); err != nil {
-			return err
-		}
-		node.outputs[o.Name] = id
-		makes = append(makes, id)
-	}
-	system, err := g.system(ctx, n.Derivation.System)
+	list, err := json.Marshal(ask)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	node.id, err = g.stmts.insert(ctx, "derivation_insert", string(n.Path), system, n.Derivation.Fixed(),
-		packIDs(inputs), packIDs(needs), packIDs(makes))
-	if err != nil {
-		return err
-	}
-	for name, output := range node.outputs {
-		if _, err := g.stmts.exec(ctx, "derivation_output_insert", node.id, name, output); err != nil {
-			return err
-		}
-	}
-	g.met[n.Path] = node
-	return nil
-}
-
-// input finds a derivation that another one refers to; its id is zero if it is
-// not stored.
-func (g *graphInsertion) input(ctx context.Context, path storepath.Path) (inputNode, error) {
-	if node, ok := g.met[path]; ok {
-		return node, nil
-	}
-	node, ok := g.nodes.get(path)
-	if ok {
-		return node, nil
-	}
-	id, err := g.DerivationID(ctx, path)
-	if id == 0 || err != nil {
-		return node, err
-	}
-	node = inputNode{id, make(map[string]int64)}
-	err = g.stmts.each(ctx, "derivation_outputs", []any{id}, func(rows *sql.Rows) error {
-		var name, path string
-		var output int64
-		err := rows.Scan(&name, &path, &output)
-		node.outputs[name] = output
+	err = q.stmts.each(ctx, "derivations_known", []any{string(list)}, func(rows *sql.Rows) error {
+		var at int
+		err := rows.Scan(&at)
+		ask[at] = ""
 		return err
 	})
-	if err == nil {
-		g.met[path] = node
-	}
-	return node, err
-}
-
-func (g *graphInsertion) system(ctx context.Context, system string) (id int64, err error) {
-	if id := g.systems[system]; id != 0 {
-		return id, nil
-	}
-	if _, err := g.stmts.exec(ctx, "system_insert", system); err != nil {
-		return 0, err
-	}
-	_, err = g.stmts.row(ctx, "system_id", []any{system}, &id)
-	g.systems[system] = id
-	return id, err
+	return slices.DeleteFunc(ask, func(path storepath.Path) bool { return path == "" }), err
 }
 
 // A Need is an output that a derivation needs, with what is known of it.

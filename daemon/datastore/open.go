@@ -10,9 +10,21 @@ import (
 	"path/filepath"
 	"runtime"
 
-	_ "github.com/mattn/go-sqlite3" // the driver "sqlite3"
+	"github.com/mattn/go-sqlite3" // also the driver "sqlite3"
 	"golang.org/x/sys/unix"
 )
+
+// writerDriver is for the writing connection. SQLite keeps what a statement of
+// many rows, or a part of a transaction, would have to undo; in a file that
+// costs more than the rows do.
+const writerDriver = "sqlite3 that undoes from memory"
+
+func init() {
+	sql.Register(writerDriver, &sqlite3.SQLiteDriver{ConnectHook: func(conn *sqlite3.SQLiteConn) error {
+		_, err := conn.Exec("PRAGMA temp_store = MEMORY", nil)
+		return err
+	}})
+}
 
 // A Store is an open database: one connection that writes and several that
 // read. SQLite before 3.51.3 can corrupt a WAL that two connections write or
@@ -55,7 +67,7 @@ func (s *Store) open(ctx context.Context, file string) error {
 	// connection of a pool. This driver takes WAL as a wish for
 	// synchronous=NORMAL unless told otherwise, which could lose
 	// acknowledged commits in a power failure.
-	s.writer, err = sql.Open("sqlite3", dsn(file, "_journal_mode=WAL&_synchronous=FULL&_busy_timeout=5000&_foreign_keys=1&_txlock=immediate"))
+	s.writer, err = sql.Open(writerDriver, dsn(file, "_journal_mode=WAL&_synchronous=FULL&_busy_timeout=5000&_foreign_keys=1&_cache_size=-16000&_txlock=immediate"))
 	if err != nil {
 		return err
 	}

@@ -71,7 +71,7 @@ var mayScan = map[string]string{
 	"nth_finished_build": "SCAN builds USING INDEX builds_ended",
 }
 
-var parameter = regexp.MustCompile(`\?[0-9]+`)
+var parameter = regexp.MustCompile(`\?[0-9]*`) // without a number each is one of its own
 
 // A farm has millions of builds and tens of millions of inputs: a query that
 // looks at a whole table for one of them is a mistake.
@@ -80,7 +80,7 @@ func TestNoQueryScansATable(t *testing.T) {
 	for name, text := range texts(t) {
 		var numbers []string
 		for _, p := range parameter.FindAllString(text, -1) {
-			if !slices.Contains(numbers, p) {
+			if p == "?" || !slices.Contains(numbers, p) {
 				numbers = append(numbers, p)
 			}
 		}

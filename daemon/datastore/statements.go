@@ -32,13 +32,51 @@ func prepare(ctx context.Context, db *sql.DB) (*statements, error) {
 		if err != nil {
 			return nil, errors.Join(err, s.close())
 		}
-		stmt, err := db.PrepareContext(ctx, string(text))
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("prepare %s: %w", e.Name(), err), s.close())
+		name := strings.TrimSuffix(e.Name(), ".sql")
+		for variant, text := range variants(name, string(text)) {
+			stmt, err := db.PrepareContext(ctx, text)
+			if err != nil {
+				return nil, errors.Join(fmt.Errorf("prepare %s: %w", variant, err), s.close())
+			}
+			s.prepared[variant] = stmt
 		}
-		s.prepared[strings.TrimSuffix(e.Name(), ".sql")] = stmt
 	}
 	return s, nil
+}
+
+// bulks are the numbers of rows that one statement of insertMany inserts.
+var bulks = []int{256, 16, 1}
+
+// variants are the statements of a query: of one that inserts a row of "?", as
+// many as there are bulks.
+func variants(name, text string) map[string]string {
+	start := strings.LastIndex(text, "(?,")
+	if start < 0 {
+		return map[string]string{name: text}
+	}
+	row, rest, _ := strings.Cut(text[start:], ")")
+	variants := make(map[string]string)
+	for _, n := range bulks {
+		variants[bulk(name, n)] = text[:start] + row + ")" + strings.Repeat(", "+row+")", n-1) + rest
+	}
+	return variants
+}
+
+func bulk(name string, rows int) string { return fmt.Sprintf("%s of %d", name, rows) }
+
+// insertMany runs an insertion for many rows, whose columns come one after the
+// other; it returns how many of them were not there.
+func (s *statements) insertMany(ctx context.Context, name string, columns int, values []any) (inserted int64, err error) {
+	for _, rows := range bulks {
+		for size := rows * columns; len(values) >= size; values = values[size:] {
+			n, err := s.exec(ctx, bulk(name, rows), values[:size]...)
+			if err != nil {
+				return 0, err
+			}
+			inserted += n
+		}
+	}
+	return inserted, nil
 }
 
 func (s *statements) in(tx *sql.Tx) *statements { return &statements{s.prepared, tx} }

@@ -5,10 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"maps"
 	"time"
-
-	"codeberg.org/tbfg/tbfg/nix/storepath"
 )
 
 // Queries are the reads, which can be done by the way or in a transaction.
@@ -20,10 +17,8 @@ type Queries struct {
 // A Tx is a transaction of the writing connection.
 type Tx struct {
 	Queries
-	tx *sql.Tx
-	// met are derivations that were stored or looked up; the store remembers
-	// them when they are committed.
-	met map[storepath.Path]inputNode
+	tx  *sql.Tx
+	met met // which the store remembers when they are committed
 }
 
 // Update runs f in a transaction and commits. When it returns nil the
@@ -34,7 +29,7 @@ func (s *Store) Update(ctx context.Context, f func(*Tx) error) error {
 	if err != nil {
 		return fmt.Errorf("begin transaction: %w", err)
 	}
-	t := &Tx{Queries{s.wstmts.in(tx), s.nodes}, tx, make(map[storepath.Path]inputNode)}
+	t := &Tx{Queries: Queries{s.wstmts.in(tx), s.nodes}, tx: tx}
 	if err := f(t); err != nil {
 		return errors.Join(err, tx.Rollback())
 	}
@@ -59,7 +54,7 @@ func (t *Tx) Part(ctx context.Context, f func() error) error {
 	if _, err := t.tx.ExecContext(ctx, "SAVEPOINT part"); err != nil {
 		return fmt.Errorf("begin part of a transaction: %w", err)
 	}
-	before := maps.Clone(t.met)
+	before := len(t.met.order)
 	err := f()
 	if err == nil {
 		if _, err := t.tx.ExecContext(ctx, "RELEASE part"); err != nil {
@@ -67,7 +62,7 @@ func (t *Tx) Part(ctx context.Context, f func() error) error {
 		}
 		return nil
 	}
-	t.met = before
+	t.met.back(before)
 	if _, e := t.tx.ExecContext(ctx, "ROLLBACK TO part; RELEASE part"); e != nil {
 		return errors.Join(err, fmt.Errorf("%w: %w", ErrGone, e)) // with its savepoints
 	}

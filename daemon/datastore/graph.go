@@ -1,0 +1,201 @@
+package datastore
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"slices"
+
+	"codeberg.org/tbfg/tbfg/daemon"
+	"codeberg.org/tbfg/tbfg/nix/derivation"
+	"codeberg.org/tbfg/tbfg/nix/storepath"
+)
+
+// A Node is a derivation of a graph.
+type Node struct {
+	Path       storepath.Path
+	Derivation *derivation.Derivation
+}
+
+// InsertGraph stores derivations, each of which follows those that it refers
+// to, or these are stored already. Those that are there stay as they are.
+func (t *Tx) InsertGraph(ctx context.Context, graph []Node) (err error) {
+	before := len(t.met.order)
+	defer func() {
+		if err != nil {
+			t.met.back(before) // not all of these have their rows
+		}
+	}()
+	g := graphInsertion{Tx: t, systems: make(map[string]int64)}
+	fresh, err := g.fresh(ctx, graph)
+	if err != nil || len(fresh) == 0 {
+		return err
+	}
+	outputs, err := g.insertOutputs(ctx, fresh)
+	if err != nil {
+		return err
+	}
+	if _, err := t.stmts.row(ctx, "last_derivation", nil, &g.last); err != nil {
+		return err
+	}
+	for _, n := range fresh {
+		made := len(n.Derivation.Outputs)
+		if err := g.add(ctx, n, outputs[:made]); err != nil {
+			return err
+		}
+		outputs = outputs[made:]
+	}
+	if _, err := t.stmts.insertMany(ctx, "derivation_insert", 7, g.derivations); err != nil {
+		return err
+	}
+	_, err = t.stmts.insertMany(ctx, "derivation_output_insert", 3, g.outputs)
+	return err
+}
+
+// graphInsertion collects the rows of a graph, so that they are inserted in
+// few statements: those cost more than the rows.
+type graphInsertion struct {
+	*Tx
+	last        int64 // row of derivations
+	systems     map[string]int64
+	derivations []any // rows to insert, column after column
+	outputs     []any // of derivation_outputs
+}
+
+// fresh is the part of a graph that is not stored yet.
+func (g *graphInsertion) fresh(ctx context.Context, graph []Node) ([]Node, error) {
+	paths := make([]storepath.Path, 0, len(graph))
+	for _, n := range graph {
+		if _, met := g.met.nodes[n.Path]; !met {
+			paths = append(paths, n.Path)
+		}
+	}
+	unknown, err := g.Unknown(ctx, paths)
+	if err != nil {
+		return nil, err
+	}
+	fresh := make([]Node, 0, len(unknown))
+	for _, n := range graph {
+		if len(unknown) > 0 && n.Path == unknown[0] {
+			fresh, unknown = append(fresh, n), unknown[1:]
+		}
+	}
+	return fresh, nil
+}
+
+// insertOutputs stores the outputs of derivations and returns their rows, one
+// after the other. Some may be there: two downloads can make the same.
+func (g *graphInsertion) insertOutputs(ctx context.Context, graph []Node) (ids []int64, err error) {
+	var last int64
+	if _, err := g.stmts.row(ctx, "last_output", nil, &last); err != nil {
+		return nil, err
+	}
+	var rows []any
+	for _, n := range graph {
+		for _, o := range n.Derivation.Outputs {
+			last++
+			ids = append(ids, last)
+			rows = append(rows, last, string(o.Path))
+		}
+	}
+	inserted, err := g.stmts.insertMany(ctx, "output_insert", 2, rows)
+	if err != nil || inserted == int64(len(ids)) {
+		return ids, err
+	}
+	paths := make([]string, len(ids))
+	for i := range ids {
+		paths[i] = rows[2*i+1].(string)
+	}
+	list, err := json.Marshal(paths)
+	if err != nil {
+		return nil, err
+	}
+	err = g.stmts.each(ctx, "output_ids", []any{string(list)}, func(rows *sql.Rows) error {
+		var at int
+		var id int64
+		err := rows.Scan(&at, &id)
+		ids[at] = id
+		return err
+	})
+	return ids, err
+}
+
+// add makes the rows of a derivation, whose inputs have theirs.
+func (g *graphInsertion) add(ctx context.Context, n Node, made []int64) error {
+	if _, met := g.met.nodes[n.Path]; met {
+		return nil // twice in the graph
+	}
+	inputs := make([]int64, 0, len(n.Derivation.Inputs))
+	needs := make([]int64, 0, len(n.Derivation.Inputs))
+	for _, in := range n.Derivation.Inputs {
+		node, err := g.input(ctx, in.Path)
+		if err != nil {
+			return err
+		}
+		if node.id == 0 {
+			return daemon.Errorf(daemon.Invalid, "%s refers to %s, which is not known", n.Path, in.Path)
+		}
+		inputs = append(inputs, node.id)
+		for _, name := range in.Outputs {
+			output := node.output(name)
+			if output == 0 {
+				return daemon.Errorf(daemon.Invalid, "%s needs the output %q of %s, which has no such output", n.Path, name, in.Path)
+			}
+			needs = append(needs, output)
+		}
+	}
+	system, err := g.system(ctx, n.Derivation.System)
+	if err != nil {
+		return err
+	}
+	g.last++
+	node := inputNode{id: g.last, outputs: make([]nodeOutput, len(made))}
+	for i, o := range n.Derivation.Outputs {
+		node.outputs[i] = nodeOutput{o.Name, made[i]}
+		g.outputs = append(g.outputs, node.id, o.Name, made[i])
+	}
+	g.derivations = append(g.derivations, node.id, string(n.Path), system, n.Derivation.Fixed(),
+		packIDs(inputs), packIDs(needs), packIDs(slices.Clone(made)))
+	g.met.add(n.Path, node)
+	return nil
+}
+
+// input finds a derivation that another one refers to; its id is zero if it is
+// not stored.
+func (g *graphInsertion) input(ctx context.Context, path storepath.Path) (inputNode, error) {
+	if node, ok := g.met.nodes[path]; ok {
+		return node, nil
+	}
+	node, ok := g.nodes.get(path)
+	if ok {
+		return node, nil
+	}
+	id, err := g.DerivationID(ctx, path)
+	if id == 0 || err != nil {
+		return node, err
+	}
+	node.id = id
+	err = g.stmts.each(ctx, "derivation_outputs", []any{id}, func(rows *sql.Rows) error {
+		var o nodeOutput
+		var path string
+		err := rows.Scan(&o.name, &path, &o.id)
+		node.outputs = append(node.outputs, o)
+		return err
+	})
+	if err == nil {
+		g.met.add(path, node)
+	}
+	return node, err
+}
+
+func (g *graphInsertion) system(ctx context.Context, system string) (id int64, err error) {
+	if id := g.systems[system]; id != 0 {
+		return id, nil
+	}
+	if _, err := g.stmts.exec(ctx, "system_insert", system); err != nil {
+		return 0, err
+	}
+	_, err = g.stmts.row(ctx, "system_id", []any{system}, &id)
+	g.systems[system] = id
+	return id, err
+}

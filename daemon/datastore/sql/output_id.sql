@@ -1,1 +1,0 @@
-INSERT INTO outputs (output) VALUES (?1) ON CONFLICT (output) DO UPDATE SET output = excluded.output RETURNING id
