@@ -13,8 +13,6 @@ import (
 	"codeberg.org/tbfg/tbfg/daemon/datastore"
 	"codeberg.org/tbfg/tbfg/daemon/scheduler"
 	"codeberg.org/tbfg/tbfg/nix/storepath"
-
-	"golang.org/x/sync/singleflight"
 )
 
 // Config is what a coordinator is made of.
@@ -40,13 +38,12 @@ type Coordinator struct {
 	Fetch func(ctx context.Context, urls []string, drv storepath.Path) ([]byte, error) // see Config
 
 	current  atomic.Pointer[Settings]
-	requests chan *request  // to the writer
-	quiet    chan struct{}  // closed by Quiesce
-	stop     chan struct{}  // closed by Close
-	stopped  chan struct{}  // closed by the writer when it has ended
-	chores   sync.WaitGroup // what is done from time to time
-	fetches  singleflight.Group
-	parsed   parsed          // derivations between their fetch and their commit
+	requests chan *request   // to the writer
+	quiet    chan struct{}   // closed by Quiesce
+	stop     chan struct{}   // closed by Close
+	stopped  chan struct{}   // closed by the writer when it has ended
+	chores   sync.WaitGroup  // what is done from time to time
+	graphs   graphs          // derivations between their fetch and their commit
 	life     context.Context // of fetches; ends with Close
 	end      context.CancelFunc
 

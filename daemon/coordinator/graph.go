@@ -2,181 +2,328 @@ package coordinator
 
 import (
 	"context"
-	"fmt"
-	"math/rand/v2"
+	"errors"
 	"strings"
 	"sync"
-	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon"
 	"codeberg.org/tbfg/tbfg/daemon/datastore"
 	"codeberg.org/tbfg/tbfg/nix/derivation"
 	"codeberg.org/tbfg/tbfg/nix/storepath"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // Limits of a graph. The largest real ones have some ten thousand nodes.
 const (
 	maxGraph     = 200_000 // derivations
 	graphFetches = 16      // at the same time, for one submission
+	maxAsked     = 256     // derivations that the database is asked for at once
+	maxKept      = 20_000  // nodes of a list of servers; with large texts some hundred MB
+	maxLists     = 20
 )
 
-// loadGraph gets a derivation and, recursively, those that it needs, as far
-// as the database lacks them. They come in an order in which every one
-// follows its inputs.
-func (c *Coordinator) loadGraph(ctx context.Context, urls []string, root storepath.Path) ([]datastore.Node, error) {
-	var mu sync.Mutex // guards seen
-	seen := make(map[storepath.Path]*derivation.Derivation)
-	visit := func(ctx context.Context, path storepath.Path) (*derivation.Derivation, error) {
-		mu.Lock()
-		_, known := seen[path]
-		full := len(seen) >= maxGraph
-		if !known {
-			seen[path] = nil
-		}
-		mu.Unlock()
-		if known {
-			return nil, nil
-		}
-		if full {
-			return nil, daemon.Errorf(daemon.TooLarge, "%s has more than %d derivations below it", root, maxGraph)
-		}
-		id, err := c.Store.DerivationID(ctx, path)
-		if id != 0 || err != nil {
-			return nil, err
-		}
-		drv, err := c.loadDerivation(ctx, urls, path)
-		if err != nil {
-			return nil, err
-		}
-		mu.Lock()
-		seen[path] = drv
-		mu.Unlock()
-		return drv, nil
-	}
-
-	// One level after the other, each in parallel: no goroutine waits for
-	// another that cannot start.
-	level := []storepath.Path{root}
-	for len(level) > 0 {
-		found := make([]*derivation.Derivation, len(level))
-		group, ctx := errgroup.WithContext(ctx)
-		group.SetLimit(graphFetches)
-		for i, path := range level {
-			group.Go(func() (err error) {
-				found[i], err = visit(ctx, path)
-				return err
-			})
-		}
-		if err := group.Wait(); err != nil {
-			return nil, err
-		}
-		level = level[:0:0]
-		for _, drv := range found {
-			if drv == nil {
-				continue
-			}
-			for _, in := range drv.Inputs {
-				if _, known := seen[in.Path]; !known {
-					level = append(level, in.Path)
-				}
-			}
-		}
-	}
-	return inOrder(seen, root), nil
+// graphs are the derivations that submissions read and did not store yet.
+// Those that are submitted side by side have most of theirs in common: each
+// derivation is read once, by whoever meets it first, and the others wait for
+// it.
+//
+// A node is whole when all below it was read, checked and found to be whole.
+// That travels upwards from those without inputs. There can be no circle that
+// waits for itself, for a derivation's name follows from its inputs' names.
+type graphs struct {
+	mu    sync.Mutex                          // guards what follows, and the nodes; held for microseconds
+	nodes map[string]map[storepath.Path]*node // by the servers: what one lacks, another may have
+	users int                                 // submissions and walks under way; without any, the nodes are forgotten
 }
 
-// inOrder sorts a graph so that inputs come first.
-func inOrder(graph map[storepath.Path]*derivation.Derivation, root storepath.Path) []datastore.Node {
-	var order []datastore.Node
+// A node is a derivation that is being read.
+type node struct {
+	path   storepath.Path
+	drv    *derivation.Derivation
+	known  map[storepath.Path]*node // has it until it is stored
+	inputs []*node                  // but for those that had been stored
+	above  []*node                  // that wait for this one
+	open   int                      // how many of the inputs are not whole yet
+	ended  bool                     // it is whole, or err says why it will never be
+	err    error                    // of it, or of one below
+	done   chan struct{}            // closed when it has ended; nil while no submission asks
+
+	// Only the writer touches these.
+	tx     *datastore.Tx // that stored it
+	stored bool          // and was committed
+}
+
+// A walk reads what one submission was the first to meet. It goes on when
+// the submission is given up, for others may wait for what it reads.
+type walk struct {
+	*Coordinator
+	urls    []string
+	known   map[storepath.Path]*node // those of the same servers
+	root    *node
+	ask     []*node // of which the database may know; guarded by graphs.mu, like all that follows
+	read    []*node // of which it does not
+	met     int     // nodes in all
+	workers int
+}
+
+// errAbandoned is for those that wait for a node of a walk that failed
+// elsewhere.
+var errAbandoned = errors.New("the submission that was to read it failed")
+
+// loadGraph reads a derivation and, recursively, those that it needs, as far as
+// the database lacks them. It returns nil if that knows the derivation. The
+// caller calls release when it has stored them.
+func (c *Coordinator) loadGraph(ctx context.Context, urls []string, root storepath.Path) (_ *node, release func(), err error) {
+	g := &c.graphs
+	g.mu.Lock()
+	g.users++
+	g.mu.Unlock()
+	leave := func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.leave()
+	}
+	defer func() {
+		if err != nil {
+			leave()
+		}
+	}()
+	for {
+		g.mu.Lock()
+		known := g.of(urls)
+		n := known[root]
+		if n == nil {
+			w := &walk{Coordinator: c, urls: urls, known: known}
+			n = w.meet(root)
+			w.root = n
+			g.users++
+			w.hire()
+		}
+		if n.done == nil {
+			n.done = make(chan struct{})
+			if n.ended {
+				close(n.done)
+			}
+		}
+		g.mu.Unlock()
+		select {
+		case <-n.done:
+		case <-ctx.Done():
+			return nil, nil, context.Cause(ctx)
+		}
+		if !errors.Is(n.err, errAbandoned) {
+			return n, leave, n.err
+		}
+	}
+}
+
+// of are the nodes that are read from some servers. The caller holds mu.
+func (g *graphs) of(urls []string) map[storepath.Path]*node {
+	key := strings.Join(urls, "\n")
+	known := g.nodes[key]
+	// Those who have begun go on with what is given up here.
+	if known == nil || len(known) > maxKept {
+		known = make(map[storepath.Path]*node)
+		if g.nodes == nil || len(g.nodes) > maxLists {
+			g.nodes = make(map[string]map[storepath.Path]*node)
+		}
+		g.nodes[key] = known
+	}
+	return known
+}
+
+// leave is for a submission or a walk that is done. The caller holds mu.
+func (g *graphs) leave() {
+	g.users--
+	if g.users == 0 {
+		g.nodes = nil
+	}
+}
+
+// meet makes a node, to be read by this walk. The caller holds mu.
+func (w *walk) meet(path storepath.Path) *node {
+	n := &node{path: path, known: w.known}
+	w.known[path] = n
+	w.ask = append(w.ask, n)
+	w.met++
+	return n
+}
+
+// hire starts a worker if there is work for one more. The caller holds mu.
+func (w *walk) hire() {
+	if w.workers < graphFetches && len(w.ask)+len(w.read) > 0 {
+		w.workers++
+		go w.work()
+	}
+}
+
+// work is a worker of a walk.
+func (w *walk) work() {
+	g := &w.graphs
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for {
+		switch {
+		case len(w.read) > 0:
+			n := w.read[len(w.read)-1]
+			w.read = w.read[:len(w.read)-1]
+			w.hire()
+			g.mu.Unlock()
+			drv, err := w.loadDerivation(w.urls, n.path)
+			g.mu.Lock()
+			if err == nil && w.met > maxGraph {
+				err = daemon.Errorf(daemon.TooLarge, "%s has more than %d derivations below it", w.root.path, maxGraph)
+			}
+			if err != nil {
+				g.end(n, err)
+			} else {
+				w.link(n, drv)
+			}
+		case len(w.ask) > 0:
+			asked := w.ask[max(0, len(w.ask)-maxAsked):]
+			w.ask = w.ask[: len(w.ask)-len(asked) : len(w.ask)-len(asked)]
+			g.mu.Unlock()
+			unknown, err := w.unknown(asked)
+			g.mu.Lock()
+			for _, n := range asked {
+				switch {
+				case err != nil:
+					g.end(n, err)
+				case len(unknown) > 0 && n.path == unknown[0]:
+					unknown = unknown[1:]
+					w.read = append(w.read, n)
+				default:
+					n.stored = true // nobody else has seen it
+					g.end(n, nil)
+				}
+			}
+		default:
+			w.workers--
+			if w.workers == 0 {
+				g.leave()
+			}
+			return
+		}
+		if w.root.err != nil {
+			for _, n := range append(w.read, w.ask...) {
+				g.end(n, errAbandoned)
+			}
+			w.read, w.ask = nil, nil
+		}
+	}
+}
+
+// unknown asks the database.
+func (w *walk) unknown(nodes []*node) ([]storepath.Path, error) {
+	paths := make([]storepath.Path, len(nodes))
+	for i, n := range nodes {
+		paths[i] = n.path
+	}
+	return w.Store.Unknown(context.Background(), paths)
+}
+
+// link enters a derivation that was read. The caller holds mu.
+func (w *walk) link(n *node, drv *derivation.Derivation) {
+	g := &w.graphs
+	n.drv = drv
+	n.inputs = make([]*node, len(drv.Inputs))
+	for i, in := range drv.Inputs {
+		m := w.known[in.Path]
+		if m == nil {
+			m = w.meet(in.Path)
+		}
+		n.inputs[i] = m
+		if !m.ended {
+			m.above = append(m.above, n)
+			n.open++
+		}
+	}
+	if n.open == 0 {
+		g.end(n, nil)
+	}
+}
+
+// end says that a node is whole, or why it will never be, to all that wait.
+// The caller holds mu.
+func (g *graphs) end(n *node, err error) {
+	for todo := []*node{n}; len(todo) > 0; {
+		n := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if n.ended {
+			continue // it failed because of another one
+		}
+		n.ended, n.err = true, err
+		if n.done != nil {
+			close(n.done)
+		}
+		if err != nil {
+			delete(n.known, n.path)
+		}
+		for _, above := range n.above {
+			if above.open--; above.open == 0 || err != nil {
+				todo = append(todo, above)
+			}
+		}
+		n.above = nil
+	}
+}
+
+// forget is for nodes that the database knows now.
+func (g *graphs) forget(order []*node) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, n := range order {
+		delete(n.known, n.path)
+	}
+}
+
+// storeGraph stores what is not stored yet of a whole graph, and returns it;
+// once it is committed, the caller has it forgotten.
+func (ch *change) storeGraph(root *node) (order []*node, err error) {
+	order = inOrder(ch.Tx, root)
+	if len(order) == 0 {
+		return nil, nil
+	}
+	graph := make([]datastore.Node, len(order))
+	for i, n := range order {
+		graph[i] = datastore.Node{Path: n.path, Derivation: n.drv}
+	}
+	ch.undo = append(ch.undo, func() {
+		for _, n := range order {
+			n.tx = nil
+		}
+	})
+	ch.then = append(ch.then, func() {
+		for _, n := range order {
+			n.stored, n.drv, n.inputs = true, nil, nil
+		}
+	})
+	return order, ch.InsertGraph(ch.ctx, graph)
+}
+
+// inOrder lists what is not stored yet of a graph so that inputs come first,
+// and marks it as stored by the transaction.
+func inOrder(tx *datastore.Tx, root *node) (order []*node) {
 	type frame struct {
-		path storepath.Path
+		node *node
 		next int // the input to visit next
 	}
-	done := make(map[storepath.Path]bool, len(graph))
-	stack := []frame{{path: root}}
+	var stack []frame
+	visit := func(n *node) {
+		if !n.stored && n.tx != tx {
+			n.tx = tx
+			stack = append(stack, frame{node: n})
+		}
+	}
+	visit(root)
 	for len(stack) > 0 {
 		top := &stack[len(stack)-1]
-		drv := graph[top.path]
-		if drv == nil || top.next == 0 && done[top.path] {
-			stack = stack[:len(stack)-1]
-			continue
-		}
-		done[top.path] = true
-		if top.next < len(drv.Inputs) {
-			in := drv.Inputs[top.next].Path
+		if top.next < len(top.node.inputs) {
 			top.next++
-			if !done[in] {
-				stack = append(stack, frame{path: in})
-			}
+			visit(top.node.inputs[top.next-1])
 			continue
 		}
-		order = append(order, datastore.Node{Path: top.path, Derivation: drv})
+		order = append(order, top.node)
 		stack = stack[:len(stack)-1]
 	}
 	return order
-}
-
-// loadDerivation gets one derivation; those who want the same at the same
-// time share the effort, which therefore does not end with ctx.
-func (c *Coordinator) loadDerivation(ctx context.Context, urls []string, path storepath.Path) (*derivation.Derivation, error) {
-	if drv := c.parsed.get(path); drv != nil {
-		return drv, nil
-	}
-	result := c.fetches.DoChan(string(path)+"\x00"+fmt.Sprint(urls), func() (any, error) {
-		text, err := c.fetch(urls, path)
-		if err != nil {
-			return nil, err
-		}
-		drv, err := derivation.Parse(text)
-		if err != nil {
-			return nil, daemon.Errorf(daemon.Invalid, "%s is not a sound derivation: %v", path, err)
-		}
-		// A derivation's path follows from its text: a substitute server
-		// cannot pass another one off, signed or not.
-		own, err := drv.StorePath(path.Dir(), strings.TrimSuffix(path.Name(), ".drv"))
-		if err != nil || own != path {
-			return nil, daemon.Errorf(daemon.Invalid, "what was fetched as %s is another derivation (%s)", path, own)
-		}
-		c.parsed.put(path, drv)
-		return drv, nil
-	})
-	select {
-	case r := <-result:
-		if r.Err != nil {
-			return nil, r.Err
-		}
-		return r.Val.(*derivation.Derivation), nil
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-}
-
-// How often a derivation is asked for where servers do not deliver, and the
-// pauses in between: 0.25, 0.5, 1, 2 and 4 seconds, each shortened at random.
-const (
-	fetchAttempts = 6
-	fetchPause    = 250 * time.Millisecond
-)
-
-// fetch is Fetch, repeated while there is hope. That a derivation is not to be
-// had anywhere is final.
-func (c *Coordinator) fetch(urls []string, path storepath.Path) (text []byte, err error) {
-	pause := fetchPause
-	for attempt := 1; ; attempt++ {
-		text, err = c.Fetch(c.life, urls, path)
-		if daemon.CodeOf(err) != daemon.Unavailable || attempt == fetchAttempts {
-			return text, err
-		}
-		c.Log.Warn("cannot fetch a derivation; trying again", "derivation", path, "attempt", attempt, "err", err)
-		timer := time.NewTimer(pause - rand.N(pause/2))
-		select {
-		case <-timer.C:
-		case <-c.life.Done():
-			timer.Stop()
-			return nil, errClosed
-		}
-		pause *= 2
-	}
 }

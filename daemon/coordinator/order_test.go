@@ -5,19 +5,24 @@ import (
 	"testing"
 	"time"
 
-	"codeberg.org/tbfg/tbfg/nix/derivation"
+	"codeberg.org/tbfg/tbfg/daemon/datastore"
 	"codeberg.org/tbfg/tbfg/nix/storepath"
 )
 
-// graphOf makes a graph of what "name: inputs" says.
-func graphOf(inputs map[string]string) map[storepath.Path]*derivation.Derivation {
-	graph := make(map[storepath.Path]*derivation.Derivation)
+// graphOf makes a graph of what "name: inputs" says; what it says nothing of is
+// stored already.
+func graphOf(inputs map[string]string) map[string]*node {
+	graph := make(map[string]*node)
 	for name, needs := range inputs {
-		drv := new(derivation.Derivation)
-		for _, need := range needs {
-			drv.Inputs = append(drv.Inputs, derivation.Input{Path: storepath.Path(need)})
+		for _, n := range name + needs {
+			_, known := inputs[string(n)]
+			graph[string(n)] = &node{path: storepath.Path(n), stored: !known}
 		}
-		graph[storepath.Path(name)] = drv
+	}
+	for name, needs := range inputs {
+		for _, need := range needs {
+			graph[name].inputs = append(graph[name].inputs, graph[string(need)])
+		}
 	}
 	return graph
 }
@@ -38,8 +43,8 @@ func TestInOrderPutsInputsFirst(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got := ""
-			for _, n := range inOrder(graphOf(tt.graph), "r") {
-				got += string(n.Path)
+			for _, n := range inOrder(new(datastore.Tx), graphOf(tt.graph)["r"]) {
+				got += string(n.path)
 			}
 			if got != tt.want {
 				t.Fatalf("got the order %q, want %q", got, tt.want)

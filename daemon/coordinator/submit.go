@@ -31,14 +31,16 @@ func (c *Coordinator) Submit(ctx context.Context, s daemon.Submission) (daemon.S
 	if len(urls) == 0 {
 		urls = c.settings().SubstituteURLs
 	}
-	graph, err := c.loadGraph(ctx, urls, s.Derivation)
+	graph, release, err := c.loadGraph(ctx, urls, s.Derivation)
 	if err != nil {
 		return daemon.Submitted{}, err
 	}
-	defer c.parsed.forget(graph)
+	defer release()
 	var done daemon.Submitted
+	var stored []*node
 	err = c.change(ctx, func(ch *change) error {
-		if err := ch.InsertGraph(ch.ctx, graph); err != nil {
+		var err error
+		if stored, err = ch.storeGraph(graph); err != nil {
 			return err
 		}
 		id, err := ch.DerivationID(ch.ctx, s.Derivation)
@@ -59,6 +61,7 @@ func (c *Coordinator) Submit(ctx context.Context, s daemon.Submission) (daemon.S
 	if err != nil {
 		return daemon.Submitted{}, err
 	}
+	c.graphs.forget(stored)
 	if done.UUID != "" {
 		c.Log.Info("build "+done.UUID+" submitted", "derivation", s.Derivation, "priority", s.Priority, "inputs", done.Inputs)
 	}
