@@ -17,6 +17,12 @@ type Node struct {
 	Derivation *derivation.Derivation
 }
 
+// Columns of the rows that derivation_insert and derivation_output_insert take.
+const (
+	derivationColumns = 7
+	outputColumns     = 3
+)
+
 // InsertGraph stores derivations, each of which follows those that it refers
 // to, or these are stored already. Those that are there stay as they are.
 func (t *Tx) InsertGraph(ctx context.Context, graph []Node) (err error) {
@@ -38,6 +44,8 @@ func (t *Tx) InsertGraph(ctx context.Context, graph []Node) (err error) {
 	if _, err := t.stmts.row(ctx, "last_derivation", nil, &g.last); err != nil {
 		return err
 	}
+	g.derivations = make([]any, 0, len(fresh)*derivationColumns)
+	g.outputs = make([]any, 0, len(outputs)*outputColumns)
 	for _, n := range fresh {
 		made := len(n.Derivation.Outputs)
 		if err := g.add(ctx, n, outputs[:made]); err != nil {
@@ -45,10 +53,10 @@ func (t *Tx) InsertGraph(ctx context.Context, graph []Node) (err error) {
 		}
 		outputs = outputs[made:]
 	}
-	if _, err := t.stmts.insertMany(ctx, "derivation_insert", 7, g.derivations); err != nil {
+	if _, err := t.stmts.insertMany(ctx, "derivation_insert", derivationColumns, g.derivations); err != nil {
 		return err
 	}
-	_, err = t.stmts.insertMany(ctx, "derivation_output_insert", 3, g.outputs)
+	_, err = t.stmts.insertMany(ctx, "derivation_output_insert", outputColumns, g.outputs)
 	return err
 }
 

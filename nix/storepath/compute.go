@@ -17,14 +17,14 @@ import (
 // Text is the path of a file with the given content and references, as the
 // daemon's add-text-to-store makes it. Derivations are such files.
 func (d Dir) Text(name string, content []byte, refs []Path) (Path, error) {
-	return d.item(withRefs("text", refs), sha256.Sum256(content), name)
+	return d.item("text", refs, sha256.Sum256(content), name)
 }
 
 // Source is the path of a file or directory that was added as it is, known by
 // the SHA-256 hash of its NAR: add-to-store with recursive and sha256. The
 // daemon adds such items without references.
 func (d Dir) Source(name string, narHash [sha256.Size]byte, refs []Path) (Path, error) {
-	return d.item(withRefs("source", refs), narHash, name)
+	return d.item("source", refs, narHash, name)
 }
 
 // FixedOutput is the path of the output of a derivation whose content is known
@@ -47,7 +47,7 @@ func (d Dir) FixedOutput(name string, recursive bool, algo string, hash []byte) 
 		method = "r:"
 	}
 	inner := sha256.Sum256([]byte("fixed:out:" + method + algo + ":" + hex.EncodeToString(hash) + ":"))
-	return d.item("output:out", inner, name)
+	return d.item("output:out", nil, inner, name)
 }
 
 // Output is the path of an output of the derivation called drvName (without
@@ -61,7 +61,7 @@ func (d Dir) Output(outputName string, drvName string, modulo [sha256.Size]byte)
 	if outputName != "out" {
 		name += "-" + outputName
 	}
-	return d.item("output:"+outputName, modulo, name)
+	return d.item("output:"+outputName, nil, modulo, name)
 }
 
 // hashSizes are the algorithms that the daemon of Guix 1.5.0 knows, and the
@@ -73,11 +73,22 @@ var hashSizes = map[string]int{
 
 // item is the path of an item of the given kind. A hash part holds 160 bits,
 // so the 256 bits of the description's hash are folded.
-func (d Dir) item(kind string, hash [sha256.Size]byte, name string) (Path, error) {
+func (d Dir) item(kind string, refs []Path, hash [sha256.Size]byte, name string) (Path, error) {
 	if err := checkName(name); err != nil {
 		return "", fmt.Errorf("compute the store path of %q: %w", clip(name), err)
 	}
-	sum := sha256.Sum256([]byte(kind + ":sha256:" + hex.EncodeToString(hash[:]) + ":" + string(d) + ":" + name))
+	size := len(kind) + len(":sha256::") + hex.EncodedLen(len(hash)) + len(d) + len(":") + len(name)
+	for _, ref := range refs {
+		size += len(":") + len(ref)
+	}
+	b := appendRefs(append(make([]byte, 0, size), kind...), refs)
+	b = append(b, ":sha256:"...)
+	b = hex.AppendEncode(b, hash[:])
+	b = append(b, ':')
+	b = append(b, d...)
+	b = append(b, ':')
+	b = append(b, name...)
+	sum := sha256.Sum256(b)
 	var folded [hashLen * 5 / 8]byte
 	for i, b := range sum {
 		folded[i%len(folded)] ^= b
@@ -85,17 +96,11 @@ func (d Dir) item(kind string, hash [sha256.Size]byte, name string) (Path, error
 	return Path(string(d) + "/" + base32.Encode(folded[:]) + "-" + name), nil
 }
 
-// withRefs names a kind with references: a set, in the order of their bytes.
-func withRefs(kind string, refs []Path) string {
-	size := len(kind)
-	for _, ref := range refs {
-		size += len(":") + len(ref)
-	}
+// appendRefs appends references to a kind: a set, in the order of their bytes.
+func appendRefs(b []byte, refs []Path) []byte {
 	if !slices.IsSorted(refs) {
-		refs = slices.Clone(refs)
-		slices.Sort(refs)
+		refs = slices.Sorted(slices.Values(refs))
 	}
-	b := append(make([]byte, 0, size), kind...)
 	for i, ref := range refs {
 		if i > 0 && ref == refs[i-1] {
 			continue
@@ -103,5 +108,5 @@ func withRefs(kind string, refs []Path) string {
 		b = append(b, ':')
 		b = append(b, ref...)
 	}
-	return string(b)
+	return b
 }
