@@ -3,13 +3,14 @@ package main
 import (
 	"context"
 	"errors"
-	"io"
 	"io/fs"
-	"os"
+	"sync"
 
 	"codeberg.org/tbfg/tbfg/daemon"
 	"codeberg.org/tbfg/tbfg/daemon/substitutes"
 	"codeberg.org/tbfg/tbfg/nix/storepath"
+
+	"golang.org/x/sys/unix"
 )
 
 // maxDerivation is more than any real .drv file has, in bytes.
@@ -43,15 +44,40 @@ func fetchDerivation() func(context.Context, []string, storepath.Path) ([]byte, 
 	}
 }
 
+// readBuffers are long enough for nearly all .drv files.
+var readBuffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
+
+// readLocal reads a file of the store. A graph is thousands of small ones, and
+// what package os does besides opening and reading costs as much as these.
 func readLocal(path storepath.Path) ([]byte, error) {
-	f, err := os.Open(string(path))
+	fd, err := again(func() (int, error) { return unix.Open(string(path), unix.O_RDONLY|unix.O_CLOEXEC, 0) })
 	if err != nil {
-		return nil, err
+		return nil, &fs.PathError{Op: "open", Path: string(path), Err: err}
 	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxDerivation+1))
-	if err == nil && len(text) > maxDerivation {
-		err = daemon.Errorf(daemon.TooLarge, "%s is larger than %d bytes", path, maxDerivation)
+	defer unix.Close(fd)
+	buf := readBuffers.Get().(*[64 << 10]byte)
+	defer readBuffers.Put(buf)
+	var text []byte
+	for {
+		n, err := again(func() (int, error) { return unix.Read(fd, buf[:]) })
+		if err != nil {
+			return nil, &fs.PathError{Op: "read", Path: string(path), Err: err}
+		}
+		text = append(text, buf[:n]...)
+		if len(text) > maxDerivation {
+			return nil, daemon.Errorf(daemon.TooLarge, "%s is larger than %d bytes", path, maxDerivation)
+		}
+		if n < len(buf) {
+			return text, nil // a short count from a plain file means its end
+		}
 	}
-	return text, err
+}
+
+// again repeats a system call that a signal interrupts.
+func again(call func() (int, error)) (n int, err error) {
+	for {
+		if n, err = call(); err != unix.EINTR {
+			return n, err
+		}
+	}
 }

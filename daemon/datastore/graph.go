@@ -200,10 +200,10 @@ func (g *graphInsertion) system(ctx context.Context, system string) (id int64, e
 	if id := g.systems[system]; id != 0 {
 		return id, nil
 	}
-	if _, err := g.stmts.exec(ctx, "system_insert", system); err != nil {
-		return 0, err
+	found, err := g.stmts.row(ctx, "system_id", []any{system}, &id)
+	if !found && err == nil {
+		id, err = g.stmts.insert(ctx, "system_insert", system)
 	}
-	_, err = g.stmts.row(ctx, "system_id", []any{system}, &id)
 	g.systems[system] = id
 	return id, err
 }

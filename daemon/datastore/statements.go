@@ -45,7 +45,7 @@ func prepare(ctx context.Context, db *sql.DB) (*statements, error) {
 }
 
 // bulks are the numbers of rows that one statement of insertMany inserts.
-var bulks = []int{256, 16, 1}
+var bulks = []int{256, 64, 16, 4, 1}
 
 // variants are the statements of a query: of one that inserts a row of "?", as
 // many as there are bulks.

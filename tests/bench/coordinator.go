@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon"
@@ -78,10 +80,14 @@ func (s *setup) fresh() (string, error) {
 // coordinate runs f with a coordinator whose state is in a directory; it finds
 // derivations in the store of a machine, if there is one.
 func coordinate(ctx context.Context, state string, m *machine.Machine, f func(*coordinator.Coordinator) error) (err error) {
-	dir := ""
+	var dir *os.File
 	if m != nil {
-		dir = m.Path("/gnu/store") // once: it costs more than the reading of a file
+		if dir, err = os.Open(m.Path("/gnu/store")); err != nil {
+			return err
+		}
+		defer dir.Close()
 	}
+	buffers := sync.Pool{New: func() any { return make([]byte, 1<<20) }}
 	store, err := datastore.Open(ctx, filepath.Join(state, "tbfg.db"))
 	if err != nil {
 		return err
@@ -95,10 +101,13 @@ func coordinate(ctx context.Context, state string, m *machine.Machine, f func(*c
 		Store: store, Logs: logs, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 		Settings: coordinator.Settings{Policy: coordinator.Policy{Lease: time.Hour, SetupRetry: time.Minute, MaxSetupRetry: time.Hour}},
 		Fetch: func(_ context.Context, _ []string, path storepath.Path) ([]byte, error) {
-			if dir == "" {
+			if dir == nil {
 				return nil, daemon.Errorf(daemon.NotFound, "there is no %s", path)
 			}
-			return os.ReadFile(filepath.Join(dir, path.Base()))
+			buf := buffers.Get()
+			defer buffers.Put(buf)
+			text, err := readFile(dir, path.Base(), buf.([]byte))
+			return bytes.Clone(text), err
 		},
 	})
 	if err != nil {
@@ -108,12 +117,9 @@ func coordinate(ctx context.Context, state string, m *machine.Machine, f func(*c
 	return f(c)
 }
 
-// submitters is how many submit at the same time.
-const submitters = 8
-
-// submitAll submits builds of derivations and returns how many builds that
-// made. When it returns, all is on the disk.
-func submitAll(ctx context.Context, c *coordinator.Coordinator, drvs []storepath.Path, withInputs bool) (builds int, err error) {
+// submitAll submits builds of derivations, so many at the same time, and returns
+// how many builds that made. When it returns, all is on the disk.
+func submitAll(ctx context.Context, c *coordinator.Coordinator, drvs []storepath.Path, submitters int, withInputs bool) (builds int, err error) {
 	group, ctx := errgroup.WithContext(ctx)
 	todo := make(chan storepath.Path)
 	made := make([]int, submitters)
