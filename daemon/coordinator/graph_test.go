@@ -184,3 +184,69 @@ func TestADeepAndWideGraphIsStored(t *testing.T) {
 		t.Fatalf("got %d builds of inputs, want %d", done.Inputs, len(below)-1)
 	}
 }
+
+func TestSubmittedSideBySideEachDerivationIsReadOnce(t *testing.T) {
+	f := coordinatortest.Open(t)
+	var all []storepath.Path
+	for i := range 100 {
+		all = append(all, f.Derivation(fmt.Sprint("p", i), all[max(0, len(all)-3):]...))
+	}
+	var mu sync.Mutex
+	read := make(map[storepath.Path]int)
+	f.Coordinator.Fetch = func(_ context.Context, _ []string, path storepath.Path) ([]byte, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		read[path]++
+		return f.Text(path), nil
+	}
+	var group sync.WaitGroup
+	for _, drv := range all[50:] {
+		group.Go(func() {
+			if _, err := f.Submit(t.Context(), daemon.Submission{Derivation: drv}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	for _, drv := range all {
+		if read[drv] != 1 {
+			t.Errorf("%s was read %d times, want once", drv, read[drv])
+		}
+	}
+}
+
+// The first reads what both need, and fails before it has read what is below
+// that.
+func TestAFailureIsOnlyForThoseThatNeedWhatFailed(t *testing.T) {
+	f := coordinatortest.Open(t)
+	common := f.Derivation("common", f.Derivation("leaf"))
+	missing := f.Derivation("missing")
+	first, second := f.Derivation("first", common, missing), f.Derivation("second", common)
+	reading, fail, failed := make(chan struct{}, 10), make(chan struct{}), make(chan struct{})
+	f.Coordinator.Fetch = func(_ context.Context, _ []string, path storepath.Path) ([]byte, error) {
+		switch path {
+		case common:
+			reading <- struct{}{}
+			<-failed
+		case missing:
+			<-fail
+			return nil, daemon.Errorf(daemon.NotFound, "nobody has it")
+		}
+		return f.Text(path), nil
+	}
+	var group sync.WaitGroup
+	group.Go(func() {
+		if _, err := f.Submit(t.Context(), daemon.Submission{Derivation: first}); daemon.CodeOf(err) != daemon.NotFound {
+			t.Errorf("the first: got %v, want that nobody has it", err)
+		}
+		close(failed)
+	})
+	<-reading
+	group.Go(func() {
+		if _, err := f.Submit(t.Context(), daemon.Submission{Derivation: second}); err != nil {
+			t.Errorf("the second: got %v, want none", err)
+		}
+	})
+	close(fail)
+	group.Wait()
+}
