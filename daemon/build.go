@@ -98,6 +98,15 @@ type SetupFailure struct {
 	Time          time.Time
 }
 
+// A ListedSetupFailure is a setup failure in the list of those of all builds.
+type ListedSetupFailure struct {
+	SetupFailure        // only the first of its missing inputs
+	ID           int64  // later ones have higher ones
+	Build        string // UUID
+	Derivation   storepath.Path
+	Missing      int // missing inputs in all
+}
+
 // Check bounds what an agent reports.
 func (f *SetupFailure) Check() error {
 	if f.Reason == "" || len(f.Reason) > maxFailureReasonSize {

@@ -20,6 +20,8 @@ func buildListCommand() *cli.Command {
 		Flags: append([]cli.Flag{coordinatorFlag(), jsonFlag(),
 			&cli.BoolFlag{Name: "processed", Usage: "only those that ended; --processed=false: only the others"},
 			&cli.BoolFlag{Name: "canceled", Usage: "only canceled ones; --canceled=false: only the others"},
+			&cli.StringFlag{Name: "result", Usage: "only those that came to `RESULT`, success or failure"},
+			&cli.StringFlag{Name: "output", Usage: "only those that could make the store item `PATH`"},
 			&cli.StringFlag{Name: "after-id", Usage: "only those submitted after the build `UUID`"},
 			&cli.IntFlag{Name: "limit", Usage: "at most `NUMBER` of them", DefaultText: "all"}}, filterFlags()...),
 	}
@@ -39,8 +41,10 @@ func builds(c *cli.Context) ([]wire.Build, error) {
 			query.Set(flag, fmt.Sprint(c.Bool(flag)))
 		}
 	}
-	if c.IsSet("after-id") {
-		query.Set("after_id", c.String("after-id"))
+	for flag, parameter := range map[string]string{"result": "result", "output": "output", "after-id": "after_id"} {
+		if c.IsSet(flag) {
+			query.Set(parameter, c.String(flag))
+		}
 	}
 	list := []wire.Build{}
 	err = client(c).Builds(c.Context, query, c.Int("limit"), func(b wire.Build) error {

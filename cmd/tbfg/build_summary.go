@@ -85,11 +85,7 @@ func summarize(list []wire.Build) summary {
 }
 
 func (s summary) print(w io.Writer) {
-	for _, state := range daemon.States {
-		if n := s.Counts[state]; n > 0 {
-			fmt.Fprintf(w, "%7d %s\n", n, state)
-		}
-	}
+	printCounts(w, s.Counts)
 	if len(s.Failed) > 0 {
 		fmt.Fprintf(w, "\n%-30s  %6s  %s\n", "FAILED", "BLOCKS", "BUILD")
 		for _, f := range s.Failed {

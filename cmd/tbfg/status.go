@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"codeberg.org/tbfg/tbfg/daemon"
 	"codeberg.org/tbfg/tbfg/daemon/wire"
 
 	"github.com/urfave/cli/v2"
@@ -32,6 +33,15 @@ func statusCommand() *cli.Command {
 	}
 }
 
+// printCounts prints how many builds are in which state.
+func printCounts(w io.Writer, counts map[daemon.State]int) {
+	for _, state := range daemon.States {
+		if n := counts[state]; n > 0 {
+			fmt.Fprintf(w, "%7d %s\n", n, state)
+		}
+	}
+}
+
 func printStatus(w io.Writer, s wire.FarmStatus) {
 	if s.HandsOut {
 		fmt.Fprintln(w, "builds are handed out")
@@ -47,6 +57,7 @@ func printStatus(w io.Writer, s wire.FarmStatus) {
 	if s.Parked > 0 {
 		fmt.Fprintf(w, "%d events were given up because their hooks failed: see \"tbfg hooks list --parked\"\n", s.Parked)
 	}
+	printCounts(w, s.Builds)
 	if len(s.Agents) == 0 {
 		fmt.Fprintln(w, "there are no agents")
 		return

@@ -178,7 +178,7 @@ func TestFailedBuildsAreListedWithHowManyTheyBlock(t *testing.T) {
 			t.Errorf("%s (-want +got)\n%s", query, diff)
 		}
 	}
-	for _, query := range []string{"threshold=0", "threshold=many", "unknown=1", "target=i586-pc-gnu", "%zz"} {
+	for _, query := range []string{"threshold=0", "limit=0", "limit=1001", "limit=few", "threshold=many", "unknown=1", "target=i586-pc-gnu", "%zz"} {
 		f.refuse("GET", "/failed-builds-with-blocking-count?"+query, "", 400)
 	}
 }
@@ -187,9 +187,9 @@ func TestTheClientChangesBuilds(t *testing.T) {
 	f := history(t)
 	ctx := t.Context()
 	c := clientapi.NewClient(f.url)
-	blocking, err := c.Blocking(ctx, "", 1)
+	blocking, err := c.Blocking(ctx, nil, 1, 1)
 	f.Must(err)
-	if len(blocking) != 1 || blocking[0].UUID != coordinatortest.UUID(1) || blocking[0].Blocks != 1 {
+	if len(blocking.Builds) != 1 || blocking.All != 1 || blocking.Builds[0].UUID != coordinatortest.UUID(1) || blocking.Builds[0].Blocks != 1 {
 		t.Errorf("got %+v, want the build 1, which blocks one", blocking)
 	}
 	f.Must(c.SetPriority(ctx, coordinatortest.UUID(5), -3))

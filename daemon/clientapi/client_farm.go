@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"codeberg.org/tbfg/tbfg/daemon/wire"
+	"codeberg.org/tbfg/tbfg/nix/storepath"
 )
 
 // Cancel cancels a build, or with unlessRequired only if no other waits for
@@ -38,13 +39,48 @@ func (c *Client) Retry(ctx context.Context, uuid string, withBlocked bool) ([]st
 	return reply.Submitted, err
 }
 
-// Blocking are the failed builds that block at least threshold others, the
-// worst first; an empty system stands for all.
-func (c *Client) Blocking(ctx context.Context, system string, threshold int) ([]wire.BlockingBuild, error) {
-	query := url.Values{"system": {system}, "threshold": {strconv.Itoa(threshold)}}
+// Blocking are at most limit, or 1000, of the failed builds that block at
+// least threshold others, the worst first; without systems those for all.
+func (c *Client) Blocking(ctx context.Context, systems []string, threshold, limit int) (wire.BlockingList, error) {
+	query := url.Values{"system": systems, "threshold": {strconv.Itoa(threshold)}, "limit": {strconv.Itoa(limit)}}
 	var list wire.BlockingList
 	err := c.caller.JSON(ctx, http.MethodGet, "/failed-builds-with-blocking-count?"+query.Encode(), nil, &list)
-	return list.Builds, err
+	return list, err
+}
+
+// Output is who could make a store item.
+func (c *Client) Output(ctx context.Context, path storepath.Path) (wire.OutputDetail, error) {
+	var detail wire.OutputDetail
+	err := c.caller.JSON(ctx, http.MethodGet, "/output?"+url.Values{"output": {string(path)}}.Encode(), nil, &detail)
+	return detail, err
+}
+
+// SetupFailures calls f with the setup failures of all builds, the newest
+// first, until it has had limit of them; zero stands for no limit.
+func (c *Client) SetupFailures(ctx context.Context, limit int, f func(wire.ListedSetupFailure) error) error {
+	const page = 1000
+	query := url.Values{}
+	for seen := 0; limit == 0 || seen < limit; {
+		n := page
+		if limit > 0 {
+			n = min(n, limit-seen)
+		}
+		query.Set("limit", strconv.Itoa(n))
+		var list wire.SetupFailureList
+		if err := c.caller.JSON(ctx, http.MethodGet, "/setup-failures?"+query.Encode(), nil, &list); err != nil {
+			return err
+		}
+		for _, failure := range list.Failures {
+			if err := f(failure); err != nil {
+				return err
+			}
+		}
+		if seen += len(list.Failures); len(list.Failures) < n {
+			return nil
+		}
+		query.Set("before", strconv.FormatInt(list.Failures[n-1].ID, 10))
+	}
+	return nil
 }
 
 // NewToken makes a token with which agents enrol.

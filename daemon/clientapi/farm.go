@@ -20,8 +20,12 @@ func (h *handler) status(_ http.ResponseWriter, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	builds, err := h.c.Counts(r.Context())
+	if err != nil {
+		return nil, err
+	}
 	parked, err := h.c.HookEvents(r.Context(), 0, true, maxHookEvents)
-	status := wire.NewFarmStatus(h.c.Trouble(), len(parked), agents)
+	status := wire.NewFarmStatus(h.c.Trouble(), len(parked), builds, agents)
 	status.Config = h.operator.Configuration()
 	return status, err
 }

@@ -101,12 +101,17 @@ func TestTheOutboxIsListedAndTakenUpAgain(t *testing.T) {
 	}
 }
 
-func TestTheStatusTellsOfTheAgents(t *testing.T) {
+func TestTheStatusTellsOfBuildsAndAgents(t *testing.T) {
 	f := history(t)
 	reply := f.accept("GET", "/status", "")
 	agents := reply["agents"].([]any)
 	if reply["hands-out-builds"] != true || reply["trouble"] != nil || len(agents) != 1 {
 		t.Fatalf("got the status %v, want no trouble and one agent", reply)
+	}
+	counts := map[string]any{"deferred": 1.0, "waiting": 0.0, "blocked": 1.0, "ready": 1.0, "allocated": 0.0, "started": 1.0,
+		"succeeded": 1.0, "failed": 1.0, "canceled": 0.0}
+	if diff := cmp.Diff(counts, reply["builds"]); diff != "" {
+		t.Errorf("builds by state (-want +got)\n%s", diff)
 	}
 	for key, want := range map[string]any{"name": "bedok", "mode": "working", "allocated-builds-count": 1.0, "status": "running",
 		"load_average_1min": 1.25, "active": true, "build_id": nil} {
@@ -119,7 +124,7 @@ func TestTheStatusTellsOfTheAgents(t *testing.T) {
 func TestRequestsAboutTheFarmThatAreRefused(t *testing.T) {
 	f := open(t)
 	id, _ := f.Joined("bedok")
-	huge := strings.Repeat(" ", wire.MaxBody+1)
+	huge, nothing := strings.Repeat(" ", wire.MaxBody+1), strings.Repeat("0", 32)+"-nothing"
 	for _, tt := range []struct {
 		method, path, body string
 		status             int
@@ -152,7 +157,17 @@ func TestRequestsAboutTheFarmThatAreRefused(t *testing.T) {
 		{"POST", "/hooks/retry", `{"hook_event_id":"1"}`, 400},
 		{"POST", "/hooks/retry", `{"hook_event_id":1}`, 404},
 		{"POST", "/hooks/retry", huge, 413},
-		{"GET", "/output?output=/gnu/store/x", ``, 404},
+		{"GET", "/output?output=/gnu/store/x", ``, 400},
+		{"GET", "/output", ``, 400},
+		{"GET", "/output/gnu/store/x", ``, 400},
+		{"GET", "/output/gnu/store/../store/" + nothing, ``, 404},
+		{"GET", "/output/gnu/store/" + nothing, ``, 404},
+		{"GET", "/output?output=/gnu/store/" + nothing, ``, 404},
+		{"GET", "/setup-failures?limit=0", ``, 400},
+		{"GET", "/setup-failures?limit=1001", ``, 400},
+		{"GET", "/setup-failures?before=x", ``, 400},
+		{"GET", "/setup-failures?unknown=1", ``, 400},
+		{"GET", "/setup-failures?%zz", ``, 400},
 	} {
 		f.refuse(tt.method, tt.path, tt.body, tt.status)
 	}

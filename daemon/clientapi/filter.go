@@ -78,6 +78,17 @@ func parseParameter(f *coordinator.Filter, key, value string) (err error) {
 			return daemon.Errorf(daemon.Invalid, "derivation: %v", e)
 		}
 		f.Derivation = p
+	case "output":
+		p, e := storepath.Parse(value)
+		if e != nil {
+			return daemon.Errorf(daemon.Invalid, "output: %v", e)
+		}
+		f.Output = p
+	case "result":
+		if value != wire.Success && value != wire.Failure {
+			return daemon.Errorf(daemon.Invalid, "result must be %s or %s, not %.80q", wire.Success, wire.Failure, value)
+		}
+		f.Result = value
 	case "relationship":
 		if value != "no-dependent-builds" {
 			return daemon.Errorf(daemon.Invalid, "relationship must be no-dependent-builds, not %.80q", value)

@@ -50,6 +50,7 @@ func (c *Coordinator) cancel(ch *change, b datastore.BuildRow, unlessRequired bo
 	}
 	ch.then = append(ch.then, func() {
 		c.sched.Cancel(b.ID)
+		c.ended.Canceled++
 		c.announce()
 	})
 	if err := c.event(ch, buildEvent(daemon.BuildCanceled, b.Build)); err != nil {

@@ -3,6 +3,9 @@ package coordinator
 import (
 	"context"
 	"time"
+
+	"codeberg.org/tbfg/tbfg/daemon"
+	"codeberg.org/tbfg/tbfg/daemon/datastore"
 )
 
 // choreInterval is how often the coordinator looks after things that no
@@ -53,11 +56,29 @@ func (c *Coordinator) ForgetOld(ctx context.Context) error {
 		}
 	}
 	return c.change(ctx, func(ch *change) error {
-		for id := range old {
+		var gone datastore.Outcomes
+		for id, uuid := range old {
+			b, _, err := ch.Build(ch.ctx, uuid)
+			if err != nil {
+				return err
+			}
+			switch b.State {
+			case daemon.Succeeded:
+				gone.Succeeded++
+			case daemon.Failed:
+				gone.Failed++
+			case daemon.Canceled:
+				gone.Canceled++
+			}
 			if err := ch.Forget(ch.ctx, id); err != nil {
 				return err
 			}
 		}
+		ch.then = append(ch.then, func() {
+			c.ended.Succeeded -= gone.Succeeded
+			c.ended.Failed -= gone.Failed
+			c.ended.Canceled -= gone.Canceled
+		})
 		return nil
 	})
 }

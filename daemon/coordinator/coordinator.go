@@ -49,7 +49,8 @@ type Coordinator struct {
 
 	mu        sync.RWMutex // guards what follows; held for microseconds
 	sched     *scheduler.Scheduler
-	stale     bool          // sched may contradict the database: rebuild it
+	ended     datastore.Outcomes
+	stale     bool          // sched and ended may contradict the database: rebuild them
 	news      chan struct{} // closed, and replaced, when builds may have become ready
 	statuses  map[string]daemon.AgentStatus
 	seen      map[string]time.Time // when each agent last asked or reported
@@ -79,11 +80,10 @@ func Open(ctx context.Context, config Config) (*Coordinator, error) {
 		hookNews:  make(chan struct{}),
 	}
 	c.Configure(config.Settings)
-	sched, err := c.load(ctx)
-	if err != nil {
+	var err error
+	if c.sched, c.ended, err = c.load(ctx); err != nil {
 		return nil, fmt.Errorf("start coordinator: %w", err)
 	}
-	c.sched = sched
 	c.life, c.end = context.WithCancel(context.Background())
 	go c.write()
 	c.chores.Go(c.doChores)
@@ -102,8 +102,9 @@ func (c *Coordinator) Close() {
 	<-c.stopped
 }
 
-// load builds the scheduler's state from the database.
-func (c *Coordinator) load(ctx context.Context) (*scheduler.Scheduler, error) {
+// load builds from the database the scheduler's state, and what it does not
+// know of: builds that ended.
+func (c *Coordinator) load(ctx context.Context) (*scheduler.Scheduler, datastore.Outcomes, error) {
 	sched := scheduler.New()
 	// The driver would start a goroutine for each row that could be canceled.
 	err := c.Store.Queue(context.WithoutCancel(ctx), func(b *datastore.QueuedBuild) error {
@@ -112,7 +113,11 @@ func (c *Coordinator) load(ctx context.Context) (*scheduler.Scheduler, error) {
 	})
 	sched.Advance(c.Now())
 	sched.Priority(0) // settles all priorities now instead of at the first question
-	return sched, err
+	if err != nil {
+		return nil, datastore.Outcomes{}, err
+	}
+	ended, err := c.Store.Outcomes(ctx)
+	return sched, ended, err
 }
 
 // schedulerBuild is a build in the scheduler's words. The scheduler keeps none

@@ -2,10 +2,12 @@ package coordinator
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon"
 	"codeberg.org/tbfg/tbfg/daemon/datastore"
+	"codeberg.org/tbfg/tbfg/nix/storepath"
 )
 
 // Build is a build with all that happened to it.
@@ -108,6 +110,56 @@ func (c *Coordinator) Builds(ctx context.Context, f Filter) ([]daemon.Build, err
 		}
 		f.After = rows[len(rows)-1].UUID // some of the page fell through
 	}
+}
+
+// Counts are the numbers of all builds by state, for every state. They are
+// kept, not counted: asking costs the same on a farm of any size.
+func (c *Coordinator) Counts(ctx context.Context) (map[daemon.State]int, error) {
+	started, err := c.Store.Started(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	counts := c.sched.Counts()
+	counts[daemon.Started] = min(started, counts[daemon.Allocated]) // one may have ended since
+	counts[daemon.Allocated] -= counts[daemon.Started]
+	counts[daemon.Succeeded], counts[daemon.Failed], counts[daemon.Canceled] = c.ended.Succeeded, c.ended.Failed, c.ended.Canceled
+	return counts, nil
+}
+
+// OutputBuilds are the builds of all derivations that make a store item, and these
+// derivations, the one that was stored last first.
+func (c *Coordinator) OutputBuilds(ctx context.Context, path storepath.Path) ([]daemon.Build, []storepath.Path, error) {
+	makers, err := c.Store.Makers(ctx, path)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(makers) == 0 {
+		return nil, nil, daemon.Errorf(daemon.NotFound, "no derivation that is known here makes %s", path)
+	}
+	derivations := make([]storepath.Path, len(makers))
+	for i, m := range makers {
+		derivations[i] = m.Derivation.Path
+	}
+	builds, err := c.Builds(ctx, Filter{Output: path})
+	return builds, derivations, err
+}
+
+// MaxSetupFailures and maxMissingListed bound a page of the list of setup
+// failures, and the missing inputs of each.
+const (
+	MaxSetupFailures = 1000
+	maxMissingListed = 20
+)
+
+// SetupFailures are at most limit setup failures of all builds, the newest
+// first; those before one, unless that is zero.
+func (c *Coordinator) SetupFailures(ctx context.Context, before int64, limit int) ([]daemon.ListedSetupFailure, error) {
+	if before <= 0 {
+		before = math.MaxInt64
+	}
+	return c.Store.SetupFailures(ctx, before, min(limit, MaxSetupFailures), maxMissingListed)
 }
 
 // Agents are all agents, in the order in which they were added.

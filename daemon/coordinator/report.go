@@ -115,6 +115,11 @@ func (c *Coordinator) ReportResult(ctx context.Context, agent, uuid string, r da
 func (c *Coordinator) finish(ch *change, b datastore.BuildRow, agent string, r daemon.Result) error {
 	ch.then = append(ch.then, func() {
 		c.sched.Finish(b.ID, r.Success)
+		if r.Success {
+			c.ended.Succeeded++
+		} else {
+			c.ended.Failed++
+		}
 		c.announce()
 	})
 	b.Agent = agent

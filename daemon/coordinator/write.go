@@ -146,15 +146,16 @@ func (c *Coordinator) refresh() error {
 	ctx := context.Background()
 	err := c.Store.Settle(ctx)
 	var sched *scheduler.Scheduler
+	var ended datastore.Outcomes
 	if err == nil {
-		sched, err = c.load(ctx)
+		sched, ended, err = c.load(ctx)
 	}
 	if err != nil {
 		return errors.Join(daemon.Errorf(daemon.Unavailable, "the coordinator cannot use its database"), err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.sched, c.stale = sched, false
+	c.sched, c.ended, c.stale = sched, ended, false
 	c.announce()
 	return nil
 }

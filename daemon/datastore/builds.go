@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
-	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon"
 	"codeberg.org/tbfg/tbfg/nix/storepath"
@@ -47,81 +46,6 @@ func (q Queries) Build(ctx context.Context, uuid string) (b BuildRow, found bool
 	}
 	b.Tags, err = q.tags(ctx, "build_tags", b.ID)
 	return b, true, err
-}
-
-// A BuildFilter chooses builds; the zero value chooses all.
-type BuildFilter struct {
-	After         string // UUID of the last build of the page before
-	Processed     *bool
-	Canceled      *bool
-	Systems       []string // one of them
-	NotSystems    []string
-	Tags          []TagFilter // all of them
-	NotTags       []TagFilter // none of them
-	PriorityAbove *int64
-	PriorityBelow *int64
-	CreatedAfter  time.Time
-	CreatedBefore time.Time
-	Derivation    storepath.Path
-	NoDependents  bool // only builds that no unfinished build waits for; the coordinator sees to it
-	Limit         int  // zero for no limit
-}
-
-// A TagFilter matches a tag; without a value it matches every tag of the key.
-type TagFilter struct {
-	Key   string  `json:"key"`
-	Value *string `json:"value,omitempty"`
-}
-
-func (f *BuildFilter) args() ([]any, error) {
-	limit := -1
-	if f.Limit > 0 {
-		limit = f.Limit
-	}
-	var lists []any
-	for _, list := range []struct {
-		empty bool
-		of    any
-	}{
-		{len(f.Systems) == 0, f.Systems}, {len(f.NotSystems) == 0, f.NotSystems},
-		{len(f.Tags) == 0, f.Tags}, {len(f.NotTags) == 0, f.NotTags},
-	} {
-		if list.empty {
-			lists = append(lists, nil)
-			continue
-		}
-		text, err := json.Marshal(list.of)
-		if err != nil {
-			return nil, err
-		}
-		lists = append(lists, string(text))
-	}
-	return []any{f.After, f.Processed, f.Canceled, lists[0], lists[1], f.PriorityAbove, f.PriorityBelow,
-		timeValue(f.CreatedAfter), timeValue(f.CreatedBefore), textValue(string(f.Derivation)), lists[2], lists[3], limit}, nil
-}
-
-// Builds are the builds that a filter chooses, oldest first.
-func (q Queries) Builds(ctx context.Context, f BuildFilter) ([]BuildRow, error) {
-	args, err := f.args()
-	if err != nil {
-		return nil, err
-	}
-	var builds []BuildRow
-	err = q.stmts.each(ctx, "builds", args, func(rows *sql.Rows) error {
-		var b BuildRow
-		err := scanBuild(rows, &b)
-		builds = append(builds, b)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	for i := range builds {
-		if builds[i].Tags, err = q.tags(ctx, "build_tags", builds[i].ID); err != nil {
-			return nil, err
-		}
-	}
-	return builds, nil
 }
 
 // scanBuild reads a row of the queries build and builds, which have the same

@@ -1,9 +1,12 @@
 package scheduler
 
 import (
+	"maps"
 	"math"
 	"slices"
 	"testing"
+
+	"codeberg.org/tbfg/tbfg/daemon"
 )
 
 type tester interface {
@@ -15,6 +18,7 @@ type tester interface {
 func checkInvariants(t tester, s *Scheduler) {
 	t.Helper()
 	checkQueues(t, s)
+	checkCounts(t, s)
 	checkBuilds(t, s)
 	checkOutputs(t, s)
 	checkTags(t, s)
@@ -67,6 +71,18 @@ func checkQueues(t tester, s *Scheduler) {
 	}
 	if standing != 0 {
 		t.Fatalf("%d more builds stand in queues than should", standing)
+	}
+}
+
+func checkCounts(t tester, s *Scheduler) {
+	t.Helper()
+	want := map[daemon.State]int{daemon.Allocated: 0, daemon.Blocked: 0, daemon.Ready: 0, daemon.Deferred: 0, daemon.Waiting: 0}
+	for id := range s.buildByID {
+		state, _ := s.State(id)
+		want[state]++
+	}
+	if got := s.Counts(); !maps.Equal(got, want) {
+		t.Fatalf("counts %v, want %v", got, want)
 	}
 }
 

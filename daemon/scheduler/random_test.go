@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -209,6 +210,9 @@ func agree(t *rapid.T, m *model, s *Scheduler) {
 			got[b.id] = a
 		}
 	}
+	if !m.circles {
+		agreeOnBlocks(t, m, s)
+	}
 	for _, b := range m.in(daemon.Ready) {
 		ready[b.system]++
 	}
@@ -227,4 +231,31 @@ func agree(t *rapid.T, m *model, s *Scheduler) {
 		t.Fatalf("the next is due at %v, want %v", got, want)
 	}
 	checkInvariants(t, s)
+}
+
+// agreeOnBlocks compares how many builds each failure blocks.
+func agreeOnBlocks(t *rapid.T, m *model, s *Scheduler) {
+	want, got := make(map[string]int), make(map[string]int)
+	for _, b := range m.in(daemon.Blocked) {
+		for _, id := range m.blockedBy(b) {
+			want[fmt.Sprint(id)]++
+			want[fmt.Sprint(id, b.system)]++
+		}
+	}
+	for _, b := range m.builds {
+		if b.end != failure {
+			continue
+		}
+		for _, system := range systems {
+			if n := s.Blocks(b.id, b.makes, []string{system, "pdp11-bsd"}); n > 0 {
+				got[fmt.Sprint(b.id, system)] = n
+			}
+		}
+		if n := s.Blocks(b.id, b.makes, nil); n > 0 {
+			got[fmt.Sprint(b.id)] = n
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Fatalf("how many builds failures block (-want +got):\n%s", diff)
+	}
 }

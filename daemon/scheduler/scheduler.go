@@ -23,6 +23,8 @@ type Scheduler struct {
 	tags       tagSets
 	agents     map[string][]string // the keys of each agent's tags
 
+	counts counts
+
 	steps []step // of spread; empty between calls
 
 	// mu guards what follows among those who only ask, and also the derived
@@ -72,6 +74,7 @@ func (s *Scheduler) Add(in Build) {
 		s.addMake(i, b, id)
 	}
 	s.place(i)
+	s.counts.count(b, 1)
 	b.link = fresh
 	s.fresh = append(s.fresh, i)
 }
@@ -98,6 +101,7 @@ func (s *Scheduler) remove(id int64, outcome func(*output)) {
 	}
 	s.blockers = nil
 	b := s.builds.at(i)
+	s.counts.count(b, -1)
 	s.unlink(b)
 	delete(s.buildByID, id)
 	b.gone, b.named = true, b.needs.n

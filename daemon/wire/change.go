@@ -65,7 +65,8 @@ type BlockingBuild struct {
 
 // BlockingList answers GET /failed-builds-with-blocking-count.
 type BlockingList struct {
-	Builds []BlockingBuild `json:"builds"`
+	Builds []BlockingBuild `json:"builds"`              // the worst
+	All    int             `json:"failed_builds_count"` // tbfg's own: how many there are, whatever the limit
 }
 
 // NewBlockingBuild is such a build as it goes out.

@@ -6,11 +6,12 @@ import "codeberg.org/tbfg/tbfg/daemon"
 
 // FarmStatus answers GET /status.
 type FarmStatus struct {
-	HandsOut bool          `json:"hands_out_builds"`
-	Trouble  string        `json:"trouble,omitempty"` // why it does not
-	Parked   int           `json:"parked_hook_events"`
-	Config   ConfigStatus  `json:"configuration"`
-	Agents   []AgentStatus `json:"agents"`
+	HandsOut bool                 `json:"hands_out_builds"`
+	Trouble  string               `json:"trouble,omitempty"` // why it does not
+	Parked   int                  `json:"parked_hook_events"`
+	Config   ConfigStatus         `json:"configuration"`
+	Builds   map[daemon.State]int `json:"builds"` // by state, for every state
+	Agents   []AgentStatus        `json:"agents"`
 }
 
 // AgentStatus is an agent in a FarmStatus.
@@ -26,8 +27,11 @@ type AgentStatus struct {
 }
 
 // NewFarmStatus is the farm's state as it goes out.
-func NewFarmStatus(trouble error, parked int, agents []daemon.Agent) FarmStatus {
-	s := FarmStatus{HandsOut: trouble == nil, Parked: parked, Agents: make([]AgentStatus, len(agents))}
+func NewFarmStatus(trouble error, parked int, builds map[daemon.State]int, agents []daemon.Agent) FarmStatus {
+	s := FarmStatus{HandsOut: trouble == nil, Parked: parked, Builds: make(map[daemon.State]int), Agents: make([]AgentStatus, len(agents))}
+	for _, state := range daemon.States {
+		s.Builds[state] = builds[state]
+	}
 	if trouble != nil {
 		s.Trouble = trouble.Error()
 	}

@@ -21,6 +21,7 @@ var Routes = map[string][]string{
 	// The clients' API.
 	"submit":       {"POST /builds"},
 	"builds":       {"GET /builds"},
+	"output":       {"GET /output", "GET /output/{path...}"},
 	"agents":       {"GET /agents"},
 	"new-agent":    {"POST /agents"},
 	"new-password": {"POST /agent/{uuid}/passwords", "POST /agent/{uuid}/password"},
@@ -35,6 +36,7 @@ var Routes = map[string][]string{
 	"priority":      {"POST /build/{uuid}/update-priority", "POST /build/{uuid}/priority"},
 	"retry":         {"POST /build/{uuid}/retry"}, // tbfg's own
 	"blocking":      {"GET /failed-builds-with-blocking-count"},
+	"failed-setups": {"GET /setup-failures"},
 
 	"new-token":    {"POST /dynamic-auth-tokens", "POST /dynamic-auth-token"},
 	"tokens":       {"GET /dynamic-auth-tokens"},         // tbfg's own

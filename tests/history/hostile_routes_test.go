@@ -14,7 +14,7 @@ var agentRoutes = []string{"agent-status", "fetch-builds", "report-start", "setu
 	"release-build", "agent", "build"}
 
 // openRoutes answer to everybody: they tell, or need no body.
-var openRoutes = []string{"builds", "agents", "passwords", "blocking", "tokens", "hooks", "status", "metrics"}
+var openRoutes = []string{"builds", "agents", "passwords", "output", "failed-setups", "blocking", "tokens", "hooks", "status", "metrics"}
 
 // fill puts something for each name in a pattern.
 func fill(pattern, uuid string) (method, path string) {

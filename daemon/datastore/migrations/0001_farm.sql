@@ -77,6 +77,7 @@ CREATE TABLE outputs (
 );
 CREATE INDEX outputs_known ON outputs (id, built, failed_build, lost)
  WHERE built OR lost OR failed_build IS NOT NULL;
+CREATE INDEX outputs_failed ON outputs (failed_build) WHERE failed_build IS NOT NULL;
 CREATE TABLE derivation_outputs (
        id INTEGER PRIMARY KEY,
        derivation_id INTEGER NOT NULL REFERENCES derivations (id),
@@ -140,6 +141,7 @@ CREATE TABLE build_results (
        result TEXT NOT NULL CHECK (result IN ('success', 'failure')),
        failure_reason TEXT
 );
+CREATE INDEX build_results_failure ON build_results (build_id) WHERE result = 'failure';
 CREATE TABLE output_metadata (
        build_id INTEGER NOT NULL REFERENCES builds (id),
        derivation_output_id INTEGER NOT NULL REFERENCES derivation_outputs (id),

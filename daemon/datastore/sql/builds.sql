@@ -5,7 +5,7 @@ SELECT b.id, b.uuid, b.derivation_id, d.name, s.system, b.priority, b.processed,
   JOIN systems s ON s.id = d.system_id
   LEFT JOIN allocated_builds a ON a.build_id = b.id
   LEFT JOIN build_results r ON r.build_id = b.id
- WHERE b.id > coalesce((SELECT id FROM builds WHERE uuid = ?1), 0)
+ WHERE b.id IN (SELECT value FROM json_each(?1))
    AND (?2 IS NULL OR b.processed = ?2)
    AND (?3 IS NULL OR b.canceled = ?3)
    AND (?4 IS NULL OR s.system IN (SELECT value FROM json_each(?4)))
@@ -26,5 +26,9 @@ SELECT b.id, b.uuid, b.derivation_id, d.name, s.system, b.priority, b.processed,
           WHERE EXISTS (SELECT 1 FROM build_tags x JOIN tags t ON t.id = x.tag_id
                          WHERE x.build_id = b.id AND t.key = json_extract(w.value, '$.key')
                            AND t.value = coalesce(json_extract(w.value, '$.value'), t.value))))
+   AND (?13 IS NULL OR EXISTS (
+         SELECT 1 FROM derivation_outputs o JOIN outputs p ON p.id = o.output_id
+          WHERE o.derivation_id = b.derivation_id AND p.output = ?13))
+   AND (?14 IS NULL OR r.result = ?14)
  ORDER BY b.id
- LIMIT ?13
+ LIMIT ?15

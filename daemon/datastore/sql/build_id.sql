@@ -1,0 +1,1 @@
+SELECT id FROM builds WHERE uuid = ?1

@@ -1,0 +1,1 @@
+SELECT count(*) FROM builds WHERE canceled = 1

@@ -1,0 +1,1 @@
+SELECT count(*) FROM builds WHERE processed = 1 OR canceled = 1

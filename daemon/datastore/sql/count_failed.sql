@@ -1,0 +1,1 @@
+SELECT count(*) FROM build_results WHERE result = 'failure'
