@@ -36,7 +36,7 @@ func (c *Coordinator) FetchBuilds(ctx context.Context, agent string, f Fetch) ([
 		return nil, err
 	}
 	f.Systems = c.allowed(agent, f.Systems)
-	question := c.ask(agent)
+	q := c.ask(agent)
 	var timeout <-chan time.Time
 	if f.Wait > 0 {
 		timer := time.NewTimer(min(f.Wait, maxWait))
@@ -46,7 +46,7 @@ func (c *Coordinator) FetchBuilds(ctx context.Context, agent string, f Fetch) ([
 	defer c.attend(agent)()
 	for {
 		news := c.newsChannel()
-		given, err := c.allocate(ctx, agent, question, f)
+		given, err := c.allocate(ctx, agent, q, f)
 		if err != nil {
 			return nil, err
 		}
@@ -60,6 +60,8 @@ func (c *Coordinator) FetchBuilds(ctx context.Context, agent string, f Fetch) ([
 		select {
 		case <-news:
 		case <-timeout:
+			return allocations, nil
+		case <-q: // nobody waits for this answer any more
 			return allocations, nil
 		case <-c.quiet:
 			return allocations, nil
@@ -84,12 +86,18 @@ func Mistaken(held []string, allocations []daemon.Allocation) (gone []string) {
 	return gone
 }
 
-// ask numbers an agent's questions. Only the newest gets builds: a question
-// that waits may be of a connection which broke without our knowing.
-func (c *Coordinator) ask(agent string) int {
+// A question is an agent's wish for builds, closed when it asks again. Only the
+// newest gets builds: one that waits may be of a connection which broke without
+// our knowing.
+type question chan struct{}
+
+func (c *Coordinator) ask(agent string) question {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.questions[agent]++
+	if before, ok := c.questions[agent]; ok {
+		close(before)
+	}
+	c.questions[agent] = make(question)
 	return c.questions[agent]
 }
 
@@ -131,7 +139,7 @@ func (c *Coordinator) anyReady(systems []string) bool {
 }
 
 // allocate gives an agent the builds that it may have now.
-func (c *Coordinator) allocate(ctx context.Context, agent string, question int, f Fetch) (int, error) {
+func (c *Coordinator) allocate(ctx context.Context, agent string, q question, f Fetch) (int, error) {
 	select {
 	case <-c.quiet:
 		return 0, nil
@@ -155,7 +163,7 @@ func (c *Coordinator) allocate(ctx context.Context, agent string, question int, 
 			return nil
 		}
 		c.mu.Lock()
-		if c.questions[agent] != question {
+		if c.questions[agent] != q {
 			c.mu.Unlock()
 			return nil // it has asked again since: nobody hears this answer
 		}

@@ -58,7 +58,7 @@ type Coordinator struct {
 	began     time.Time            // what counts for those not seen
 	full      error                // why no work is handed out; nil for no reason
 	declared  map[string][]string  // systems, by agent, that the configuration allows
-	questions map[string]int       // by agent: how often it asked for builds
+	questions map[string]question  // by agent: the last that it asked
 	hookNews  chan struct{}        // closed, and replaced, when the outbox has something new
 }
 
@@ -75,7 +75,7 @@ func Open(ctx context.Context, config Config) (*Coordinator, error) {
 		statuses:  make(map[string]daemon.AgentStatus),
 		seen:      make(map[string]time.Time),
 		asking:    make(map[string]int),
-		questions: make(map[string]int),
+		questions: make(map[string]question),
 		began:     config.Now(),
 		hookNews:  make(chan struct{}),
 	}

@@ -162,32 +162,6 @@ func TestOnlyOneOfThoseWhoPollGetsABuild(t *testing.T) {
 	}
 }
 
-// The connection of a question that waits may have broken without our
-// knowing; what it is given would be lost until the agent asks again.
-func TestOnlyTheNewestQuestionOfAnAgentGetsBuilds(t *testing.T) {
-	f := coordinatortest.Open(t)
-	agent, _ := f.Joined("bedok")
-	old := poll(t.Context(), t, f, agent, 1)
-	if held := f.Given(agent, 1); len(held) > 0 {
-		t.Fatalf("a newer question: got %v, want nothing", held)
-	}
-	build := f.Added(f.Derivation("hello"))
-	f.Joined("another") // the old question has been woken
-	if state := f.State(build); state != daemon.Ready {
-		t.Errorf("got %s, want that the old question leaves it ready", state)
-	}
-	if diff := cmp.Diff([]string{build}, f.Given(agent, 1)); diff != "" {
-		t.Errorf("the newest question (-want +got)\n%s", diff)
-	}
-	select {
-	case a := <-old:
-		t.Errorf("the old question: got %+v, want that it goes on waiting", a)
-	default:
-	}
-	f.Quiesce()
-	soon(t, old)
-}
-
 func TestQuiesceGivesNothingMoreAndEndsPolls(t *testing.T) {
 	f := coordinatortest.Open(t)
 	busy, _ := f.Joined("busy")
@@ -219,5 +193,22 @@ func TestAClosedCoordinatorRefuses(t *testing.T) {
 	_, err := f.NewPassword(t.Context(), agent)
 	if daemon.CodeOf(err) != daemon.Unavailable {
 		t.Fatalf("got the error %v, want one that is %s", err, daemon.Unavailable)
+	}
+}
+
+// The connection of a poll may have broken without our knowing; what it is
+// given would be lost until the agent asks again. The agent asks again, and
+// then the first poll is not left waiting either.
+func TestAPollEndsWhenTheAgentAsksAgain(t *testing.T) {
+	f := coordinatortest.Open(t)
+	agent, _ := f.Joined("bedok")
+	first := poll(t.Context(), t, f, agent, 1)
+	second := poll(t.Context(), t, f, agent, 1)
+	if a := soon(t, first); a.err != nil || len(a.builds) != 0 {
+		t.Fatalf("the first poll: got %+v, want nothing", a)
+	}
+	build := f.Added(f.Derivation("hello"))
+	if diff := cmp.Diff([]string{build}, soon(t, second).builds); diff != "" {
+		t.Fatalf("the second poll: builds (-want +got)\n%s", diff)
 	}
 }

@@ -156,22 +156,30 @@ func checkResult(r *daemon.Result) error {
 }
 
 // ReportSetupFailure records that an agent could not begin a build, which
-// goes back to the queue for a while.
+// goes back to the queue for a while. A report that the agent repeats, because
+// it lost the answer, changes nothing.
 func (c *Coordinator) ReportSetupFailure(ctx context.Context, agent, uuid string, f daemon.SetupFailure) error {
 	f.Agent, f.Time = agent, c.Now()
 	if err := f.Check(); err != nil {
 		return err
 	}
 	var until time.Time
-	submitted := 0
+	submitted, news := 0, false
 	err := c.change(ctx, func(ch *change) error {
 		b, err := held(ch.ctx, ch.Queries, agent, uuid)
+		if err == nil && b.State.Finished() {
+			err = processed(b)
+		}
+		if code := daemon.CodeOf(err); code == daemon.Denied || code == daemon.Processed {
+			last, e := ch.LastSetupFailure(ch.ctx, b.ID, agent)
+			if e != nil || last == f.Reason {
+				return e // it did not hear the answer
+			}
+		}
 		if err != nil {
 			return err
 		}
-		if b.State.Finished() {
-			return processed(b)
-		}
+		news = true
 		event := buildEvent(daemon.BuildMissingInputs, b.Build)
 		event.FailureReason, event.MissingInputs = f.Reason, f.MissingInputs
 		if f.Reason == daemon.MissingInputs {
@@ -200,9 +208,11 @@ func (c *Coordinator) ReportSetupFailure(ctx context.Context, agent, uuid string
 		c.release(ch, b.ID, until)
 		return nil
 	})
-	if err == nil && submitted > 0 {
+	switch {
+	case err != nil || !news:
+	case submitted > 0:
 		c.Log.Info("build "+uuid+" waits for builds of inputs that are missing", "agent", agent, "submitted", submitted)
-	} else if err == nil {
+	default:
 		c.Log.Warn("build "+uuid+" could not be set up", "agent", agent, "reason", f.Reason,
 			"missing", len(f.MissingInputs), "again", until.UTC().Format(time.DateTime))
 	}
@@ -222,20 +232,29 @@ func (c *Coordinator) setupPause(before int) time.Duration {
 	return min(pause, longest)
 }
 
-// ReleaseBuild puts a build that an agent gives back into the queue.
+// ReleaseBuild puts a build that an agent gives back into the queue. Once more,
+// that changes nothing.
 func (c *Coordinator) ReleaseBuild(ctx context.Context, agent, uuid string) error {
+	news := false
 	err := c.change(ctx, func(ch *change) error {
 		b, err := held(ch.ctx, ch.Queries, agent, uuid)
+		if daemon.CodeOf(err) == daemon.Denied {
+			did, e := ch.HandedBack(ch.ctx, b.ID, agent)
+			if e != nil || did {
+				return e
+			}
+		}
 		if err != nil {
 			return err
 		}
 		if b.State.Finished() {
 			return processed(b)
 		}
+		news = true
 		c.release(ch, b.ID, time.Time{})
-		return ch.Release(ch.ctx, b.ID)
+		return ch.HandBack(ch.ctx, b.ID, agent)
 	})
-	if err == nil {
+	if err == nil && news {
 		c.Log.Info("build "+uuid+" handed back", "agent", agent)
 	}
 	return err

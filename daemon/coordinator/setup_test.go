@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon"
+	"codeberg.org/tbfg/tbfg/daemon/coordinator"
 	"codeberg.org/tbfg/tbfg/daemon/coordinator/coordinatortest"
 	"codeberg.org/tbfg/tbfg/nix/storepath"
 
@@ -90,5 +91,51 @@ func TestAReleasedBuildIsReadyAtOnce(t *testing.T) {
 		if state := f.State(uuid); state != daemon.Ready {
 			t.Fatalf("got %s, want ready", state)
 		}
+	}
+}
+
+// The agent may have lost the answer. Nothing happens twice.
+func TestAReportThatIsRepeatedChangesNothing(t *testing.T) {
+	for name, report := range map[string]func(f *coordinatortest.Farm, agent, uuid string) error{
+		"setup failure": func(f *coordinatortest.Farm, agent, uuid string) error {
+			return f.ReportSetupFailure(t.Context(), agent, uuid, daemon.SetupFailure{Reason: daemon.CouldNotFetch})
+		},
+		"release": func(f *coordinatortest.Farm, agent, uuid string) error {
+			return f.ReleaseBuild(t.Context(), agent, uuid)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := coordinatortest.OpenWith(t, func(c *coordinator.Config) { c.MaxSetupFailures = 2 })
+			agent, _ := f.Joined("bedok")
+			other, _ := f.Joined("other")
+			uuid := f.Added(f.Derivation("hello"))
+			again := func(when string) {
+				t.Helper()
+				before := f.Dump()
+				f.Must(report(f, agent, uuid))
+				if diff := cmp.Diff(before, f.Dump()); diff != "" {
+					t.Errorf("%s: the database changed (-before +after)\n%s", when, diff)
+				}
+			}
+			f.Given(agent, 1)
+			f.Must(report(f, agent, uuid))
+			again("at once")
+			f.Restart()
+			again("after a restart")
+			f.Clock.Advance(coordinatortest.SetupRetry)
+			f.Given(other, 1)
+			again("when another agent has the build")
+			if err := report(f, "stranger", uuid); daemon.CodeOf(err) != daemon.Denied {
+				t.Errorf("of an agent that never had it: got %v, want %s", err, daemon.Denied)
+			}
+			f.Must(report(f, other, uuid))
+			again("when another agent has reported")
+			f.Clock.Advance(2 * coordinatortest.SetupRetry)
+			f.Given(agent, 1)
+			if f.State(uuid) == daemon.Allocated {
+				f.Must(report(f, agent, uuid)) // this one counts
+				again("the second time")
+			}
+		})
 	}
 }

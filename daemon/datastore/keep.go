@@ -36,7 +36,7 @@ func (q Queries) OldBuilds(ctx context.Context, before time.Time, keep, limit in
 // of its outputs stays.
 func (t *Tx) Forget(ctx context.Context, build int64) error {
 	for _, query := range []string{"forget_setup_failure_missing_inputs", "forget_setup_failures", "forget_build_starts",
-		"forget_build_results", "forget_output_metadata", "forget_lost_allocations", "forget_build_tags", "forget_builds"} {
+		"forget_build_results", "forget_output_metadata", "forget_lost_allocations", "forget_released_allocations", "forget_build_tags", "forget_builds"} {
 		if _, err := t.stmts.exec(ctx, query, build); err != nil {
 			return err
 		}

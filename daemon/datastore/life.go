@@ -24,6 +24,20 @@ func (t *Tx) Release(ctx context.Context, build int64) error {
 	return err
 }
 
+// HandBack takes a build from the agent that holds it, because it says so.
+func (t *Tx) HandBack(ctx context.Context, build int64, agent string) error {
+	if _, err := t.stmts.exec(ctx, "released_allocation_insert", build, agent); err != nil {
+		return err
+	}
+	return t.Release(ctx, build)
+}
+
+// HandedBack tells whether an agent once handed a build back.
+func (q Queries) HandedBack(ctx context.Context, build int64, agent string) (did bool, err error) {
+	_, err = q.stmts.row(ctx, "released_allocation", []any{build, agent}, &did)
+	return did, err
+}
+
 // Start records that the agent that holds a build began to build it.
 func (t *Tx) Start(ctx context.Context, build int64, s daemon.Start) error {
 	if _, err := t.stmts.exec(ctx, "allocation_started", build); err != nil {
@@ -98,6 +112,13 @@ func (t *Tx) FailSetup(ctx context.Context, build int64, f daemon.SetupFailure, 
 		return err
 	}
 	return t.Release(ctx, build)
+}
+
+// LastSetupFailure is the reason of the last setup failure of a build that an
+// agent reported; empty if there is none.
+func (q Queries) LastSetupFailure(ctx context.Context, build int64, agent string) (reason string, err error) {
+	_, err = q.stmts.row(ctx, "last_setup_failure", []any{build, agent}, &reason)
+	return reason, err
 }
 
 // SetupFailureCount is how often the setup of a build failed, and how often

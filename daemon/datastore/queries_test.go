@@ -74,7 +74,7 @@ var mayScan = map[string]string{
 	"complete_graphs_delete": "SCAN complete_graphs",
 	// They stop at their limits.
 	"old_builds":         "SCAN b USING INDEX builds_ended",
-	"nth_finished_build": "SCAN builds USING INDEX builds_ended",
+	"nth_finished_build": "SCAN builds USING COVERING INDEX builds_ended",
 }
 
 var parameter = regexp.MustCompile(`\?[0-9]*`) // without a number each is one of its own

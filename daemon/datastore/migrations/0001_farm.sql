@@ -104,7 +104,7 @@ CREATE TABLE builds (
        deferred_until TEXT
 );
 CREATE INDEX builds_derivation ON builds (derivation_id);
-CREATE INDEX builds_ended ON builds (id, end_time) WHERE processed = 1 OR canceled = 1;
+CREATE INDEX builds_ended ON builds (id, end_time, processed, canceled) WHERE processed = 1 OR canceled = 1;
 CREATE INDEX builds_canceled ON builds (id) WHERE canceled = 1;
 CREATE INDEX builds_unprocessed ON builds (id) WHERE processed = 0 AND canceled = 0;
 CREATE TABLE build_tags (
@@ -128,6 +128,12 @@ CREATE TABLE lost_allocations (
        lost_at TEXT NOT NULL
 );
 CREATE INDEX lost_allocations_build ON lost_allocations (build_id);
+-- Agents that handed a build back: they may say so twice.
+CREATE TABLE released_allocations (
+       build_id INTEGER NOT NULL REFERENCES builds (id),
+       agent_id TEXT NOT NULL REFERENCES agents (id),
+       PRIMARY KEY (build_id, agent_id)
+) WITHOUT ROWID;
 CREATE TABLE build_starts (
        id INTEGER PRIMARY KEY,
        build_id INTEGER NOT NULL REFERENCES builds (id),

@@ -1,0 +1,1 @@
+DELETE FROM released_allocations WHERE build_id = ?1
