@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"codeberg.org/tbfg/tbfg/daemon"
+	"codeberg.org/tbfg/tbfg/daemon/event"
 )
 
 // Hooks configures what is told of events. Its keys stand at the top of the
@@ -56,7 +56,7 @@ func (h *Hook) Tries() int {
 func (h *Hook) reports() bool { return h.DataService != DataService{} }
 
 // ReportedEvents are the events of which a Guix Data Service can be told.
-var ReportedEvents = []string{daemon.BuildSubmitted, daemon.BuildStarted, daemon.BuildSuccess, daemon.BuildFailure, daemon.BuildCanceled}
+var ReportedEvents = []string{event.BuildSubmitted, event.BuildStarted, event.BuildSuccess, event.BuildFailure, event.BuildCanceled}
 
 // hookName keeps names such that they can be typed and read in a log.
 var hookName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
@@ -76,14 +76,14 @@ func (v *validator) hooks(hooks Hooks) {
 }
 
 func (v *validator) hook(h Hook) {
-	possible := daemon.EventNames
+	possible := event.Names
 	if h.reports() {
 		possible = ReportedEvents
 	}
 	v.check(len(h.Events) > 0, "hook %q: events must name at least one of %s", h.Name, strings.Join(possible, ", "))
 	for i, e := range h.Events {
 		switch {
-		case !slices.Contains(daemon.EventNames, e):
+		case !slices.Contains(event.Names, e):
 			v.check(false, "hook %q: there is no event %q; events are %s", h.Name, e, strings.Join(possible, ", "))
 		case !slices.Contains(possible, e):
 			v.check(false, "hook %q: a data service cannot be told of %s, only of %s", h.Name, e, strings.Join(possible, ", "))

@@ -3,22 +3,20 @@ package daemon
 import (
 	"time"
 
+	"codeberg.org/tbfg/tbfg/daemon/event"
 	"codeberg.org/tbfg/tbfg/nix/storepath"
 )
 
-// The names of events, upstream's where they are known.
+// What can happen, see package event.
 const (
-	BuildSubmitted     = "build-submitted"
-	BuildStarted       = "build-started"
-	BuildSuccess       = "build-success"
-	BuildFailure       = "build-failure"
-	BuildCanceled      = "build-canceled"
-	BuildMissingInputs = "build-missing-inputs"
-	AgentStatusChanged = "agent-status"
+	BuildSubmitted     = event.BuildSubmitted
+	BuildStarted       = event.BuildStarted
+	BuildSuccess       = event.BuildSuccess
+	BuildFailure       = event.BuildFailure
+	BuildCanceled      = event.BuildCanceled
+	BuildMissingInputs = event.BuildMissingInputs
+	AgentStatusChanged = event.AgentStatusChanged
 )
-
-// EventNames are the names of all events.
-var EventNames = []string{BuildSubmitted, BuildStarted, BuildSuccess, BuildFailure, BuildCanceled, BuildMissingInputs, AgentStatusChanged}
 
 // An Event is something that happened. As JSON it is what hooks read on their
 // standard input; fields that do not belong to an event are left out.

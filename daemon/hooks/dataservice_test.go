@@ -18,6 +18,7 @@ import (
 
 	"codeberg.org/tbfg/tbfg/config"
 	"codeberg.org/tbfg/tbfg/daemon"
+	"codeberg.org/tbfg/tbfg/daemon/event"
 )
 
 const token = "5ecr/t+K"
@@ -83,7 +84,7 @@ func TestADataServiceGetsItsOwnWords(t *testing.T) {
 }
 
 func TestTheConfigurationAllowsWhatCanBeReported(t *testing.T) {
-	for _, event := range daemon.EventNames {
+	for _, event := range event.Names {
 		_, can := statuses[event]
 		if may := slices.Contains(config.ReportedEvents, event); can != may {
 			t.Errorf("%s: can be reported: %v, may be configured: %v", event, can, may)
