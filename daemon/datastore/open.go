@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"time"
 
 	"github.com/mattn/go-sqlite3" // also the driver "sqlite3"
 	"golang.org/x/sys/unix"
@@ -88,6 +89,11 @@ func (s *Store) open(ctx context.Context, file string) error {
 	return err
 }
 
+// lockPatience is how long a lock is waited for. A daemon that was killed while
+// it started a hook leaves a child that has the lock until it becomes the
+// hook, which takes a moment on a busy machine.
+const lockPatience = 2 * time.Second
+
 // lock takes a lock that ends with the process at the latest: two daemons on
 // one database would be two writers.
 func lock(file string) (*os.File, error) {
@@ -95,7 +101,12 @@ func lock(file string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	for begin := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if !errors.Is(err, unix.EWOULDBLOCK) || time.Since(begin) > lockPatience {
+			break
+		}
+	}
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		err = errors.New("another tbfg is using it")
 	}

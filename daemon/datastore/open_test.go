@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestAFreshDatabaseIsThereAndPrivate(t *testing.T) {
@@ -250,4 +251,15 @@ func TestADatabaseHasOneUser(t *testing.T) {
 	if _, err := first.Agents(context.Background()); err != nil {
 		t.Fatalf("the first user: %v", err)
 	}
+}
+
+// A daemon that was killed may leave a child that has the lock for a moment.
+func TestALockThatIsGivenUpIsWaitedFor(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "tbfg.db")
+	held, err := lock(file + "-lock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(30*time.Millisecond, func() { held.Close() })
+	open(t, file)
 }

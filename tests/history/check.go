@@ -17,6 +17,9 @@ type Account struct {
 	// Resubmits says that the farm may submit builds again after failures,
 	// and those of missing inputs.
 	Resubmits bool
+	// Told is what a hook was told of all builds, if there was one, when
+	// there was nothing more to tell.
+	Told []Told
 	// Drained says that agents went on until there was nothing more to have.
 	Drained bool
 }
@@ -51,6 +54,7 @@ func (w *World) Check(a Account) []string {
 	c.holders()
 	c.gone()
 	c.order()
+	c.hooks()
 	return c.problems
 }
 

@@ -1,6 +1,8 @@
 package history
 
 import (
+	"slices"
+
 	"codeberg.org/tbfg/tbfg/daemon"
 	"codeberg.org/tbfg/tbfg/daemon/wire"
 )
@@ -89,10 +91,18 @@ func (c *checker) after(uuid string, ended int) {
 					c.wrong("build %s was handed out to %s at %d, although it had ended at %d", uuid, e.Who, e.Answered, ended)
 				}
 			}
-		case e.Build == uuid && (e.Kind == Start || e.Kind == SetupFailure || e.Kind == Release):
+		case e.Build == uuid && (e.Kind == Start || (e.Kind == SetupFailure || e.Kind == Release) && !c.repeats(e)):
 			c.wrong("the %s of build %s was acknowledged at %d, although it had ended at %d", e.Kind, uuid, e.Answered, ended)
 		}
 	}
+}
+
+// repeats tells whether an agent may have said the same before. Then it is
+// acknowledged, whatever happened since.
+func (c *checker) repeats(e Event) bool {
+	return slices.ContainsFunc(c.of[e.Build], func(before Event) bool {
+		return before.Kind == e.Kind && before.Who == e.Who && before.within(0, e.Sent)
+	})
 }
 
 // outputs: a success has the outputs that its agent reported, others have none.
@@ -119,13 +129,14 @@ func (c *checker) reports() {
 }
 
 // count compares how often something was said with how often it is written.
-// That an agent starts a build which it has started says nothing new.
+// That an agent starts a build which it has started says nothing new, nor does
+// a setup failure of a build that it does not hold any more.
 func (c *checker) count(uuid, agent string, kind Kind, written int) {
 	done, sent := 0, 0
 	for _, e := range c.of[uuid] {
 		if e.Kind == kind && e.Who == agent && e.within(0, e.Sent+1) {
 			sent++
-			if e.Done() {
+			if e.Done() && (kind == Start || !c.repeats(e) || c.certainlyHeld(uuid, agent, e.Sent)) {
 				done++
 			}
 		}
@@ -136,6 +147,25 @@ func (c *checker) count(uuid, agent string, kind Kind, written int) {
 	if written < done || written > sent {
 		c.wrong("build %s has %d of %s by %s; %d were sent, %d acknowledged", uuid, written, kind, agent, sent, done)
 	}
+}
+
+// certainlyHeld tells whether an agent was given a build again since all that
+// may have ended that, and nobody else could end it.
+func (c *checker) certainlyHeld(uuid, agent string, when int) bool {
+	held := false
+	for _, e := range c.events {
+		switch {
+		case e.Sent >= when:
+			return held && len(c.Losses[uuid]) == 0
+		case e.Kind == Cancel && e.Build == uuid:
+			return false
+		case e.Kind == Fetch && e.Who == agent && e.Done() && e.Answered < when && slices.Contains(e.Builds, uuid):
+			held = true
+		case e.Build == uuid && e.Who == agent && (e.Kind == SetupFailure || e.Kind == Release || e.Kind == Result):
+			held = false
+		}
+	}
+	return false
 }
 
 // agents are all that asked for builds.

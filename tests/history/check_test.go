@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"codeberg.org/tbfg/tbfg/daemon"
+	"codeberg.org/tbfg/tbfg/daemon/event"
 	"codeberg.org/tbfg/tbfg/daemon/wire"
 	"codeberg.org/tbfg/tbfg/nix/storepath"
 )
@@ -74,8 +75,19 @@ func newTale(t *testing.T) *tale {
 		}
 		h.Builds = append(h.Builds, b)
 	}
+	for _, uuid := range []string{"input", "other", "top"} {
+		h.tell(event.BuildSubmitted, uuid)
+		if uuid == "other" {
+			h.tell(event.BuildCanceled, uuid)
+			continue
+		}
+		h.tell(event.BuildStarted, uuid)
+		h.tell(event.BuildSuccess, uuid)
+	}
 	return h
 }
+
+func (h *tale) tell(name, build string) { h.Told = append(h.Told, Told{name, build}) }
 
 // at is the event that is the nth of its kind about a build, from 0.
 func (h *tale) at(kind Kind, build string) *Event {
@@ -118,6 +130,34 @@ func TestTheCheckerSees(t *testing.T) {
 		{"a cancellation that is lost", func(h *tale) { h.Builds[2].Canceled = false }, "that build other is canceled"},
 		{"outputs that are lost", func(h *tale) { h.Builds[1].Outputs[0].Hash = "" }, "has the hash"},
 		{"a start that is lost", func(h *tale) { h.Builds[1].Starts = nil }, "has 0 of start"},
+		{"an event that was not told", func(h *tale) { h.Told = h.Told[:len(h.Told)-1] }, "told 0 times build-success of build top"},
+		{"that an event may be told twice", func(h *tale) { h.Told = append(h.Told, h.Told[1], h.Told[0]) }, ""},
+		{"an event that did not happen", func(h *tale) { h.tell(event.BuildFailure, "top") }, "told build-failure of build top, which is succeeded"},
+		{"a start that did not happen", func(h *tale) { h.tell(event.BuildStarted, "other") }, "which happened 0 times"},
+		{"an event of no build", func(h *tale) { h.tell(event.BuildSubmitted, "ghost") }, "which is not there"},
+		{"a start that is told after the end", func(h *tale) { h.Told[1], h.Told[2] = h.Told[2], h.Told[1] }, "after 0 times build-started"},
+		{"a submission that is told late", func(h *tale) { h.Told[0], h.Told[1] = h.Told[1], h.Told[0] }, "the first that hooks were told of build input"},
+		{"that a setup failure may be repeated", func(h *tale) {
+			h.Builds[1].SetupFailures = []wire.FailureEvent{{Agent: "bedok", Reason: "x"}}
+			e := h.at(Start, "top")
+			*e = Event{Kind: SetupFailure, Who: "bedok", Build: "top", Sent: e.Sent, Answered: e.Answered, Status: 200}
+			h.Builds[1].Starts = nil
+			h.Told[6] = Told{event.BuildMissingInputs, "top"}
+			h.Builds[1].SetupFailures[0].Reason = daemon.MissingInputs
+			h.add(Event{Kind: SetupFailure, Who: "bedok", Build: "top"})
+		}, ""},
+		{"a setup failure that is lost after another", func(h *tale) {
+			h.add(Event{Kind: Submit, Who: "me", Build: "late", Derivation: h.input, Builds: []string{"late"}})
+			b := h.Builds[0]
+			b.UUID, b.Result, b.Agent, b.Processed, b.State, b.Starts = "late", "", "", false, daemon.Ready, nil
+			b.Outputs = []wire.BuildOutput{{Name: b.Outputs[0].Name}}
+			b.SetupFailures = []wire.FailureEvent{{Agent: "bedok", Reason: "x"}}
+			h.Builds, h.Drained, h.Told = append(h.Builds, b), false, nil
+			for range 2 {
+				h.add(Event{Kind: Fetch, Who: "bedok", Target: 1, Builds: []string{"late"}})
+				h.add(Event{Kind: SetupFailure, Who: "bedok", Build: "late"})
+			}
+		}, "has 1 of setup failure"},
 		{"a report of one who held nothing", func(h *tale) {
 			h.add(Event{Kind: Log, Who: "intruder", Build: "top"})
 		}, "who did not hold it"},
@@ -138,6 +178,7 @@ func TestTheCheckerSees(t *testing.T) {
 			*e = Event{Kind: Fetch, Who: "marina", Target: 1, Builds: []string{"top"}, Sent: e.Sent, Answered: e.Answered, Status: 200}
 			h.Builds[1].Starts = nil
 			h.Losses = map[string]map[string]int{"top": {"bedok": 1}}
+			h.Told[6] = h.Told[5]
 		}, ""},
 		{"a build that is handed out before its inputs", func(h *tale) {
 			e := h.at(Start, "input")

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"codeberg.org/tbfg/tbfg/config"
 	"codeberg.org/tbfg/tbfg/daemon/clientapi"
 )
 
@@ -17,7 +18,13 @@ import (
 func TestKillNine(t *testing.T) {
 	kills := number(t, "TBFG_KILLS", 110)
 	seed := seed(t)
-	w, farm := newWorld(t, seed, 8, 36, nil)
+	scribe := NewScribe(t)
+	w, farm := newWorld(t, seed, 8, 36, func(conf *config.Config) {
+		if err := scribe.Configure(conf); err != nil {
+			t.Fatal(err)
+		}
+	})
+	crowd := w.newCrowd(t)
 	began := time.Now()
 
 	working, stop := context.WithCancel(t.Context())
@@ -30,6 +37,7 @@ func TestKillNine(t *testing.T) {
 		w.newAgent(t, "tampines", 2, Systems[2]),
 		w.newAgent(t, "yishun", 1, Systems[0]),
 	}
+	staff = append(staff, crowd.hire(t, dice(3), "punggol", 2, Systems[1:]...))
 	work := func() {
 		for i, a := range staff {
 			agents.Go(func() { a.Run(working, dice(uint64(100+i))) })
@@ -49,6 +57,7 @@ func TestKillNine(t *testing.T) {
 		}
 		if i%5 == 0 {
 			clients.Go(func() { intruder.Intrude(working, dice(uint64(1000+i)), 5) })
+			clients.Go(func() { crowd.Enrol(working, dice(uint64(2000+i)), fmt.Sprint("cloud", i%4)) })
 		}
 		pause := time.NewTimer(time.Duration(5+random.IntN(295)) * time.Millisecond)
 		select {
@@ -82,9 +91,12 @@ func TestKillNine(t *testing.T) {
 	agents.Wait()
 	final := w.view(t)
 	w.sameAfterKill(t, farm, final)
-	w.verdict(t, Account{Builds: final, Drained: true})
+	told := w.told(t, scribe)
+	w.verdict(t, Account{Builds: final, Told: told, Drained: true})
+	enrolled := crowd.check(t, farm)
 	logs := w.checkLogs(t, farm)
 	farm.Kill()
 	checkDatabase(t, filepath.Join(farm.Dir, "tbfg.db"))
-	t.Logf("%d kills and %d while it started, in %.1f s; %s; %d logs", kills, early, busy.Seconds(), w.tally(final), logs)
+	t.Logf("%d kills and %d while it started, in %.1f s; %s; %d logs, %d events told, %d machines enrolled",
+		kills, early, busy.Seconds(), w.tally(final), logs, len(told), enrolled)
 }

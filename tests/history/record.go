@@ -23,6 +23,7 @@ const (
 	Log          Kind = "log"
 	Result       Kind = "result"
 	Release      Kind = "release"
+	Enrol        Kind = "enrol"
 )
 
 // An Event is one request and what was answered.
