@@ -15,7 +15,7 @@ import (
 // A How is a way in which a write fails.
 type How int32
 
-// The ways in which a write to the database fails.
+// The ways in which a write fails.
 const (
 	NotDone        How = 1 // once, without effect
 	AlthoughDone   How = 2 // once, with effect
@@ -26,21 +26,31 @@ func (h How) String() string {
 	return map[How]string{NotDone: "not done", AlthoughDone: "done, but reported as failed", BrokenFromThen: "and all after it not done"}[h]
 }
 
-// A Disk fails the writes of one program to its database, see testdata/fault.c.
+// Which says whose writes fail.
+type Which int32
+
+// The files whose writes fail.
+const (
+	DatabaseFiles Which = 0
+	LogFiles      Which = 1 // and their directories
+)
+
+// A Disk fails the writes of one program to some of its files, see
+// testdata/fault.c.
 type Disk struct {
 	*faults
 	env []string // for the program
 }
 
 // faults is what is shared with the program.
-type faults struct{ countdown, how, calls, failed int32 }
+type faults struct{ countdown, how, which, calls, failed int32 }
 
 // NewDisk makes a disk that works.
-func NewDisk(t testing.TB) *Disk {
+func NewDisk(t testing.TB, which Which) *Disk {
 	t.Helper()
 	dir := t.TempDir()
 	library, shared := filepath.Join(dir, "fault.so"), filepath.Join(dir, "faults")
-	if out, err := exec.Command("cc", "-shared", "-fPIC", "-O1", "-o", library, "testdata/fault.c", "-ldl").CombinedOutput(); err != nil {
+	if out, err := exec.Command("cc", "-shared", "-fPIC", "-O1", "-o", library, "testdata/fault.c", "-lpthread").CombinedOutput(); err != nil {
 		t.Fatalf("compile the failing disk: %v\n%s", err, out)
 	}
 	f, err := os.Create(shared)
@@ -57,7 +67,9 @@ func NewDisk(t testing.TB) *Disk {
 		t.Fatal(fmt.Errorf("share memory with the failing disk: %w", err))
 	}
 	t.Cleanup(func() { unix.Munmap(memory) })
-	return &Disk{(*faults)(unsafe.Pointer(&memory[0])), []string{"LD_PRELOAD=" + library, "TBFG_FAULT=" + shared}}
+	d := &Disk{(*faults)(unsafe.Pointer(&memory[0])), []string{"LD_PRELOAD=" + library, "TBFG_FAULT=" + shared}}
+	atomic.StoreInt32(&d.which, int32(which))
+	return d
 }
 
 // Fail lets the nth write from now fail, counted from 1.

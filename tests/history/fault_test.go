@@ -201,7 +201,7 @@ func TestEveryWriteFails(t *testing.T) {
 	seed := seed(t)
 	random := rand.New(rand.NewPCG(seed, 3))
 	graph, url := newGraph(t, random, 1, 1)
-	disk := NewDisk(t)
+	disk := NewDisk(t, DatabaseFiles)
 	farm := NewFarm(t, t.TempDir(), url, nil, disk.env...)
 	farm.Start()
 	w := &World{AgentURL: farm.AgentURL, ClientURL: farm.ClientURL, Wait: farm.Wait, Graph: graph, Seed: seed}
