@@ -75,6 +75,7 @@ func serveConfig(c *cli.Context, file string) (config.Config, error) {
 
 // serve runs the farm until ctx ends.
 func serve(ctx context.Context, conf config.Config, l *live, log *slog.Logger) (err error) {
+	saveMemory(ctx)
 	f, err := openFarm(ctx, conf, l, log)
 	if err != nil {
 		return err

@@ -13,7 +13,7 @@ const maxBlockers = 100
 // What it finds out on the way is kept until a build comes or goes, so that a
 // page of blocked builds costs about as much as the most blocked of them.
 func (s *Scheduler) BlockedBy(id int64) []int64 {
-	i, known := s.buildByID[id]
+	i, known := s.buildByID.get(id)
 	if !known || s.builds.at(i).blocked == 0 {
 		return nil
 	}
@@ -83,7 +83,7 @@ func union(a, b []int64) []int64 {
 // WaitsFor lists the unfinished builds that make what a build still needs,
 // sorted.
 func (s *Scheduler) WaitsFor(id int64) []int64 {
-	i, known := s.buildByID[id]
+	i, known := s.buildByID.get(id)
 	if !known {
 		return nil
 	}
@@ -104,7 +104,7 @@ func (s *Scheduler) WaitsFor(id int64) []int64 {
 // Required tells whether unfinished builds wait for what a build makes, other
 // than those in except.
 func (s *Scheduler) Required(id int64, except map[int64]bool) bool {
-	i, known := s.buildByID[id]
+	i, known := s.buildByID.get(id)
 	if !known {
 		return false
 	}

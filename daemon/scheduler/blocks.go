@@ -11,7 +11,7 @@ import "slices"
 func (s *Scheduler) Blocks(failed int64, outputs []int64, systems []string) int {
 	var todo []int32 // outputs that will not be made
 	for _, id := range outputs {
-		if i, known := s.outputByID[id]; known {
+		if i, known := s.outputByID.get(id); known {
 			if o := s.outputs.at(i); o.failed == failed && o.makers.n == 0 && o.hopeless() && o.live > 0 {
 				todo = append(todo, i)
 			}

@@ -16,7 +16,7 @@ func (s *Scheduler) postpone(i int32, until time.Time) {
 // Release takes a build from its agent and puts it back into the queue, from
 // where it is not handed out before the given time, if that is not zero.
 func (s *Scheduler) Release(id int64, notBefore time.Time) {
-	i, known := s.buildByID[id]
+	i, known := s.buildByID.get(id)
 	if !known {
 		return
 	}

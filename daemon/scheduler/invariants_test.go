@@ -54,7 +54,7 @@ func checkQueues(t tester, s *Scheduler) {
 			}
 		}
 	}
-	for _, i := range s.buildByID {
+	for _, i := range s.buildByID.all() {
 		b := s.builds.at(i)
 		want := int32(noQueue)
 		if b.missing == 0 && !b.held {
@@ -77,7 +77,7 @@ func checkQueues(t tester, s *Scheduler) {
 func checkCounts(t tester, s *Scheduler) {
 	t.Helper()
 	want := map[daemon.State]int{daemon.Allocated: 0, daemon.Blocked: 0, daemon.Ready: 0, daemon.Deferred: 0, daemon.Waiting: 0}
-	for id := range s.buildByID {
+	for id := range s.buildByID.all() {
 		state, _ := s.State(id)
 		want[state]++
 	}
@@ -89,7 +89,7 @@ func checkCounts(t tester, s *Scheduler) {
 func checkBuilds(t tester, s *Scheduler) {
 	t.Helper()
 	deferred := 0
-	for id, i := range s.buildByID {
+	for id, i := range s.buildByID.all() {
 		b := s.builds.at(i)
 		if b.id != id || b.gone || b.named != 0 {
 			t.Fatalf("build %d is kept as %d, gone: %v", b.id, id, b.gone)
@@ -97,7 +97,7 @@ func checkBuilds(t tester, s *Scheduler) {
 		var missing, blocked int32
 		for _, at := range s.lists.get(b.needs) {
 			o := s.outputs.at(at)
-			if s.outputByID[o.id] != at || !slices.Contains(s.lists.get(o.waiters), i) {
+			if s.numberOf(o.id) != at || !slices.Contains(s.lists.get(o.waiters), i) {
 				t.Fatalf("output %d does not know that build %d waits for it", o.id, id)
 			}
 			missing += count(!o.there())
@@ -105,7 +105,7 @@ func checkBuilds(t tester, s *Scheduler) {
 		}
 		for _, at := range s.lists.get(b.makes) {
 			o := s.outputs.at(at)
-			if s.outputByID[o.id] != at || !slices.Contains(s.lists.get(o.makers), i) {
+			if s.numberOf(o.id) != at || !slices.Contains(s.lists.get(o.makers), i) {
 				t.Fatalf("output %d does not know that build %d makes it", o.id, id)
 			}
 		}
@@ -125,7 +125,7 @@ func checkBuilds(t tester, s *Scheduler) {
 func checkOutputs(t tester, s *Scheduler) {
 	t.Helper()
 	named := make(map[int32]int32) // gone builds
-	for id, at := range s.outputByID {
+	for id, at := range s.outputByID.all() {
 		o := s.outputs.at(at)
 		var live, hopeful int32
 		for _, i := range s.lists.get(o.waiters) {
@@ -163,10 +163,10 @@ func checkOutputs(t tester, s *Scheduler) {
 			t.Fatalf("build %d is gone and counts %d lists that name it, want %d", b.id, b.named, want)
 		}
 	}
-	if got, want := int(s.builds.used)-len(s.builds.free), len(s.buildByID)+len(named); got != want {
+	if got, want := int(s.builds.used)-len(s.builds.free), s.buildByID.n+len(named); got != want {
 		t.Fatalf("got memory for %d builds, want %d", got, want)
 	}
-	if got, want := int(s.outputs.used)-len(s.outputs.free), len(s.outputByID); got != want {
+	if got, want := int(s.outputs.used)-len(s.outputs.free), s.outputByID.n; got != want {
 		t.Fatalf("got memory for %d outputs, want %d", got, want)
 	}
 }
@@ -174,7 +174,7 @@ func checkOutputs(t tester, s *Scheduler) {
 func checkTags(t tester, s *Scheduler) {
 	t.Helper()
 	users := map[int32]int{0: 1} // the empty set is always there
-	for _, i := range s.buildByID {
+	for _, i := range s.buildByID.all() {
 		if b := s.builds.at(i); b.tags != 0 {
 			users[b.tags]++
 		}
@@ -209,7 +209,7 @@ func checkValues(t tester, s *Scheduler) {
 	if len(s.work)+len(s.frames)+len(s.doubts)+len(s.steps) != 0 {
 		t.Fatalf("work is left over")
 	}
-	for id, i := range s.buildByID {
+	for id, i := range s.buildByID.all() {
 		b := s.builds.at(i)
 		if b.queued || b.doubted || b.link != linked && b.link != fresh {
 			t.Fatalf("build %d is still worked on", id)
@@ -237,11 +237,11 @@ func checkMemory(t tester, s *Scheduler) {
 			used += int(room(x.n))
 		}
 	}
-	for _, i := range s.buildByID {
+	for _, i := range s.buildByID.all() {
 		count(s.builds.at(i).needs)
 		count(s.builds.at(i).makes)
 	}
-	for _, at := range s.outputByID {
+	for _, at := range s.outputByID.all() {
 		count(s.outputs.at(at).makers)
 		count(s.outputs.at(at).waiters)
 	}
@@ -277,7 +277,15 @@ func checkEmpty(t tester, s *Scheduler) {
 	t.Helper()
 	checkInvariants(t, s)
 	builds, outputs := int(s.builds.used)-len(s.builds.free), int(s.outputs.used)-len(s.outputs.free)
-	if len(s.buildByID)+len(s.outputByID)+builds+outputs+len(s.notBefore) != 0 {
+	if s.buildByID.n+s.outputByID.n+builds+outputs+len(s.notBefore) != 0 {
 		t.Fatalf("in the end %d builds and %d outputs are left", builds, outputs)
 	}
+}
+
+// numberOf is an output's number, or none.
+func (s *Scheduler) numberOf(output int64) int32 {
+	if i, known := s.outputByID.get(output); known {
+		return i
+	}
+	return -1
 }

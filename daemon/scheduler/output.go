@@ -30,19 +30,19 @@ func (o *output) hopeless() bool { return !o.there() && o.hopeful == 0 }
 // long as there is none they may start, since the next agent may be luckier.
 // A success ends this.
 func (s *Scheduler) Lost(id int64) {
-	if i, known := s.outputByID[id]; known && !s.outputs.at(i).lost {
+	if i, known := s.outputByID.get(id); known && !s.outputs.at(i).lost {
 		s.reveal(i, func(o *output) { o.lost = true })
 	}
 }
 
 // output finds an output, or makes one.
 func (s *Scheduler) output(id int64) int32 {
-	if i, known := s.outputByID[id]; known {
+	if i, known := s.outputByID.get(id); known {
 		return i
 	}
 	i, o := s.outputs.add()
 	o.id = id
-	s.outputByID[id] = i
+	s.outputByID.set(id, i)
 	return i
 }
 
@@ -157,7 +157,7 @@ func count(is bool) int32 {
 // forget drops an output that no unfinished build has to do with.
 func (s *Scheduler) forget(i int32) {
 	if o := s.outputs.at(i); o.live == 0 && o.makers.n == 0 {
-		delete(s.outputByID, o.id)
+		s.outputByID.drop(o.id)
 		s.outputs.remove(i)
 	}
 }

@@ -37,7 +37,7 @@ func (s *Scheduler) Priority(id int64) (derived int64, chain int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.settle()
-	i, known := s.buildByID[id]
+	i, known := s.buildByID.get(id)
 	if !known {
 		return 0, 0
 	}
@@ -47,7 +47,7 @@ func (s *Scheduler) Priority(id int64) (derived int64, chain int) {
 
 // SetPriority changes a build's own priority.
 func (s *Scheduler) SetPriority(id int64, priority int64) {
-	i, known := s.buildByID[id]
+	i, known := s.buildByID.get(id)
 	if !known {
 		return
 	}

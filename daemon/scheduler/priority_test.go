@@ -16,7 +16,7 @@ func urgent(priority int64, b Build) Build {
 
 func ranks(s *Scheduler) map[int64]rank {
 	all := make(map[int64]rank)
-	for id := range s.buildByID {
+	for id := range s.buildByID.all() {
 		derived, chain := s.Priority(id)
 		all[id] = rank{derived, chain}
 	}

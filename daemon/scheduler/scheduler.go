@@ -11,9 +11,9 @@ import (
 // A Scheduler knows all unfinished builds.
 type Scheduler struct {
 	builds     slab[build]
-	buildByID  map[int64]int32
+	buildByID  ids
 	outputs    slab[output]
-	outputByID map[int64]int32
+	outputByID ids
 	lists      lists
 
 	queues     slab[queue] // the first two are noQueue and due
@@ -41,8 +41,6 @@ type Scheduler struct {
 // New is a scheduler that knows no builds.
 func New() *Scheduler {
 	s := &Scheduler{
-		buildByID:  make(map[int64]int32),
-		outputByID: make(map[int64]int32),
 		systemByID: make(map[string]int32),
 		notBefore:  make(map[int32]time.Time),
 		agents:     make(map[string][]string),
@@ -55,7 +53,7 @@ func New() *Scheduler {
 
 // Add makes an unfinished build known. A build that is known stays as it is.
 func (s *Scheduler) Add(in Build) {
-	if _, known := s.buildByID[in.ID]; known {
+	if _, known := s.buildByID.get(in.ID); known {
 		return
 	}
 	s.blockers = nil
@@ -63,7 +61,7 @@ func (s *Scheduler) Add(in Build) {
 	b.id, b.priority, b.derived = in.ID, in.Priority, in.Priority
 	b.system, b.tags, b.held = s.system(in.System), s.tags.add(in.Tags), in.Agent != ""
 	b.link = adding
-	s.buildByID[in.ID] = i
+	s.buildByID.set(in.ID, i)
 	s.postpone(i, in.NotBefore)
 	for _, need := range in.Needs {
 		if !slices.Contains(in.Makes, need.Output) { // two fixed-output derivations with the same output
@@ -95,7 +93,7 @@ func (s *Scheduler) Finish(id int64, success bool) {
 func (s *Scheduler) Cancel(id int64) { s.remove(id, func(*output) {}) }
 
 func (s *Scheduler) remove(id int64, outcome func(*output)) {
-	i, known := s.buildByID[id]
+	i, known := s.buildByID.get(id)
 	if !known {
 		return
 	}
@@ -103,7 +101,7 @@ func (s *Scheduler) remove(id int64, outcome func(*output)) {
 	b := s.builds.at(i)
 	s.counts.count(b, -1)
 	s.unlink(b)
-	delete(s.buildByID, id)
+	s.buildByID.drop(id)
 	b.gone, b.named = true, b.needs.n
 	s.place(i)
 	s.postpone(i, time.Time{})
@@ -122,7 +120,7 @@ func (s *Scheduler) remove(id int64, outcome func(*output)) {
 	}
 	s.lists.drop(&makes)
 	s.lists.drop(&needs)
-	if len(s.fresh)+len(s.dirty) > 4*len(s.buildByID)+10_000 {
+	if len(s.fresh)+len(s.dirty) > 4*s.buildByID.n+10_000 {
 		s.settle() // it would do so once for many, but nobody asks
 	}
 }
@@ -130,7 +128,7 @@ func (s *Scheduler) remove(id int64, outcome func(*output)) {
 // State is Deferred, Waiting, Blocked, Ready or Allocated; known is false for
 // a build that is not among the unfinished.
 func (s *Scheduler) State(id int64) (state daemon.State, known bool) {
-	i, known := s.buildByID[id]
+	i, known := s.buildByID.get(id)
 	if !known {
 		return "", false
 	}
@@ -150,4 +148,4 @@ func (s *Scheduler) State(id int64) (state daemon.State, known bool) {
 }
 
 // Len is the number of unfinished builds.
-func (s *Scheduler) Len() int { return len(s.buildByID) }
+func (s *Scheduler) Len() int { return s.buildByID.n }

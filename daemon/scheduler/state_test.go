@@ -32,7 +32,7 @@ func with(builds ...Build) *Scheduler {
 
 func states(s *Scheduler) map[int64]daemon.State {
 	all := make(map[int64]daemon.State)
-	for id := range s.buildByID {
+	for id := range s.buildByID.all() {
 		all[id], _ = s.State(id)
 	}
 	return all
