@@ -56,6 +56,7 @@ type Coordinator struct {
 	seen      map[string]time.Time // when each agent last asked or reported
 	asking    map[string]int       // requests for builds that each has open
 	began     time.Time            // what counts for those not seen
+	circled   time.Time            // since when builds wait for one another; zero if none do
 	full      error                // why no work is handed out; nil for no reason
 	declared  map[string][]string  // systems, by agent, that the configuration allows
 	questions map[string]question  // by agent: the last that it asked

@@ -3,6 +3,7 @@ package datastore
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"strings"
 	"time"
 
@@ -47,13 +48,13 @@ func (t *Tx) Start(ctx context.Context, build int64, s daemon.Start) error {
 	return err
 }
 
-// Finish records the result of a build.
+// Finish records the result of a build, which is nobody's if agent is empty.
 func (t *Tx) Finish(ctx context.Context, b BuildRow, agent string, r daemon.Result) error {
 	result := "failure"
 	if r.Success {
 		result = "success"
 	}
-	if _, err := t.stmts.exec(ctx, "result_insert", b.ID, agent, result, textValue(r.Reason)); err != nil {
+	if _, err := t.stmts.exec(ctx, "result_insert", b.ID, textValue(agent), result, textValue(r.Reason)); err != nil {
 		return err
 	}
 	if _, err := t.stmts.exec(ctx, "build_end", b.ID, timeValue(r.Ended)); err != nil {
@@ -171,6 +172,17 @@ func (t *Tx) SetPriority(ctx context.Context, build, priority int64) error {
 func (t *Tx) LoseOutput(ctx context.Context, output int64) error {
 	_, err := t.stmts.exec(ctx, "output_lost", output)
 	return err
+}
+
+// NewestFixedOutput is the newest of some builds whose derivation states what
+// it makes; found is false if none does.
+func (q Queries) NewestFixedOutput(ctx context.Context, builds []int64) (uuid string, found bool, err error) {
+	list, err := json.Marshal(builds)
+	if err != nil {
+		return "", false, err
+	}
+	found, err = q.stmts.row(ctx, "newest_fixed_output", []any{string(list)}, &uuid)
+	return uuid, found, err
 }
 
 // A Maker is a derivation that makes an output.

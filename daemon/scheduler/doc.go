@@ -5,7 +5,7 @@
 // It keeps no files and no clock, and everything in it can be rebuilt from
 // the database. The coordinator guards it: what changes it must run alone;
 // what only asks (State, BlockedBy, WaitsFor, Priority, NextDue, Ready,
-// ReadyFor, Len, Counts, Blocks) may run at the same time as others that do.
+// ReadyFor, Len, Counts, Blocks, Stuck) may run at the same time as others that do.
 //
 // A build waits for outputs, not for builds: an output that a derivation
 // needs is there when a build of the farm made it, or when no build of the

@@ -209,6 +209,13 @@ func checkValues(t tester, s *Scheduler) {
 	if len(s.work)+len(s.frames)+len(s.doubts)+len(s.steps) != 0 {
 		t.Fatalf("work is left over")
 	}
+	circling := 0
+	for _, i := range s.buildByID.all() {
+		circling += int(count(s.builds.at(i).chain == endless))
+	}
+	if s.endless != circling {
+		t.Fatalf("%d chains are endless, want %d", s.endless, circling)
+	}
 	for id, i := range s.buildByID.all() {
 		b := s.builds.at(i)
 		if b.queued || b.doubted || b.link != linked && b.link != fresh {

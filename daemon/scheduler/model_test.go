@@ -215,6 +215,30 @@ func (m *model) ranks() map[int64]rank {
 	return ranks
 }
 
+// stuck are the builds in or below circles, not blocked as s says, that would
+// not end if agents went on for ever.
+func (m *model) stuck(s *Scheduler) []int64 {
+	ends := make(map[int64]bool)
+	for range m.builds {
+		for _, b := range m.builds {
+			able := b.end == unfinished
+			for _, output := range m.missing(b) {
+				made := slices.ContainsFunc(m.makers(output), func(maker *modelBuild) bool { return ends[maker.id] })
+				able = able && (made || b.agent != "")
+			}
+			ends[b.id] = able
+		}
+	}
+	var stuck []int64
+	ranks := m.ranks()
+	for _, b := range m.builds {
+		if state, _ := s.State(b.id); b.end == unfinished && !ends[b.id] && ranks[b.id].Chain == endless && state != daemon.Blocked {
+			stuck = append(stuck, b.id)
+		}
+	}
+	return stuck
+}
+
 // may tells whether an agent's tags let it have a build.
 func (m *model) may(agent Agent, b *modelBuild) bool {
 	has := append([]daemon.Tag{{Key: "agent", Value: agent.ID}}, agent.Tags...)

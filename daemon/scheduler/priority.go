@@ -92,6 +92,7 @@ func emptied[T any](x []T) []T {
 // set gives a build its derived priority and chain, and its place in the
 // queue.
 func (s *Scheduler) set(i int32, b *build, derived int64, chain int32) {
+	s.endless += int(count(chain == endless) - count(b.chain == endless))
 	b.derived, b.chain = derived, chain
 	if b.queue > due {
 		s.fix(s.queues.at(b.queue), b.at)
@@ -115,6 +116,7 @@ func (s *Scheduler) unlink(b *build) {
 			}
 		}
 	}
+	s.endless -= int(count(b.chain == endless))
 	b.link, b.dirty = adding, false // no part of any work any more
 }
 

@@ -213,6 +213,9 @@ func agree(t *rapid.T, m *model, s *Scheduler) {
 	if !m.circles {
 		agreeOnBlocks(t, m, s)
 	}
+	if diff := cmp.Diff(m.stuck(s), s.Stuck()); diff != "" {
+		t.Fatalf("stuck (-want +got):\n%s", diff)
+	}
 	for _, b := range m.in(daemon.Ready) {
 		ready[b.system]++
 	}

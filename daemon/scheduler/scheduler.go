@@ -30,6 +30,7 @@ type Scheduler struct {
 	// mu guards what follows among those who only ask, and also the derived
 	// priorities and chains of builds and their order in queues.
 	mu       sync.Mutex
+	endless  int               // builds with an endless chain
 	blockers map[int32][]int64 // what BlockedBy found out; nil after a change
 	fresh    []int32           // builds that are not linked yet
 	dirty    []int32           // linked builds that may have lost what raised them

@@ -143,7 +143,7 @@ CREATE TABLE build_starts (
 CREATE INDEX build_starts_build ON build_starts (build_id);
 CREATE TABLE build_results (
        build_id INTEGER PRIMARY KEY REFERENCES builds (id),
-       agent_id TEXT NOT NULL REFERENCES agents (id),
+       agent_id TEXT REFERENCES agents (id), -- NULL if none had to do with it
        result TEXT NOT NULL CHECK (result IN ('success', 'failure')),
        failure_reason TEXT
 );
