@@ -20,6 +20,8 @@ func Handler(c *coordinator.Coordinator, metrics http.Handler) http.Handler {
 		"report-start":  h.start,
 		"setup-failure": h.setupFailure,
 		"build-log":     h.log,
+		"live-log":      h.liveLog,
+		"live-log-size": h.liveLogSize,
 		"build-result":  h.result,
 		"build":         h.build,
 		"release-build": h.release,
@@ -134,10 +136,6 @@ func (h *handler) setupFailure(w http.ResponseWriter, r *http.Request, agent str
 		return nil, err
 	}
 	return ok, h.c.ReportSetupFailure(r.Context(), agent, r.PathValue("uuid"), failure)
-}
-
-func (h *handler) log(w http.ResponseWriter, r *http.Request, agent string) (any, error) {
-	return ok, h.c.SaveLog(r.Context(), agent, r.PathValue("uuid"), r.PathValue("format"), wire.Body(w, r))
 }
 
 func (h *handler) result(w http.ResponseWriter, r *http.Request, agent string) (any, error) {

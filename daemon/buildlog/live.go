@@ -1,6 +1,7 @@
 package buildlog
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -97,7 +98,10 @@ func (s *Store) tell(uuid string, l *liveLog, ended bool) {
 // The UUID must have been checked.
 func (s *Store) Append(uuid string, offset int64, p []byte) (size int64, err error) {
 	err = s.locked(uuid, func(l *liveLog) error {
-		f, err := s.openLive(uuid)
+		f, err := s.openLive(uuid, offset)
+		if errors.Is(err, fs.ErrNotExist) && offset != 0 {
+			return gap(offset, 0) // nothing begins in its middle
+		}
 		if err != nil {
 			return err
 		}
@@ -108,7 +112,7 @@ func (s *Store) Append(uuid string, offset int64, p []byte) (size int64, err err
 		}
 		size = info.Size()
 		if offset < 0 || offset > size {
-			return daemon.Errorf(daemon.Conflict, "a chunk of the log begins at byte %d, but there are %d bytes", offset, size)
+			return gap(offset, size)
 		}
 		if size-offset >= int64(len(p)) {
 			return nil
@@ -128,10 +132,14 @@ func (s *Store) Append(uuid string, offset int64, p []byte) (size int64, err err
 	return size, nil
 }
 
-// openLive opens the file for writing, and makes it if need be.
-func (s *Store) openLive(uuid string) (*os.File, error) {
-	f, err := os.OpenFile(s.liveFile(uuid), os.O_WRONLY|os.O_CREATE, 0o644)
-	if !errors.Is(err, fs.ErrNotExist) {
+func gap(offset, size int64) error {
+	return daemon.Errorf(daemon.Conflict, "a chunk of the log begins at byte %d, but there are %d bytes", offset, size)
+}
+
+// openLive opens the file for writing, and makes it for a log's first chunk.
+func (s *Store) openLive(uuid string, offset int64) (*os.File, error) {
+	f, err := os.OpenFile(s.liveFile(uuid), os.O_WRONLY, 0o644)
+	if offset != 0 || !errors.Is(err, fs.ErrNotExist) {
 		return f, err
 	}
 	if err := durable.MkdirAll(filepath.Join(s.dir, uuid), 0o755); err != nil {
@@ -199,8 +207,46 @@ func (s *Store) End(uuid string) error {
 		if _, live := s.Live(uuid); !live {
 			return nil
 		}
+		// A chunk that was repeated late, after all was finished, is no
+		// reason to forget the rest.
+		if complete, err := s.contains(uuid); complete || err != nil {
+			return errors.Join(err, s.endLive(uuid, l))
+		}
 		return s.finish(uuid, l, true)
 	})
+}
+
+// contains tells whether a build's log begins with what is under way.
+func (s *Store) contains(uuid string) (bool, error) {
+	if !s.has(uuid) {
+		return false, nil
+	}
+	log, err := os.Open(s.File(uuid))
+	if err != nil {
+		return false, err
+	}
+	defer log.Close()
+	text, err := gzip.NewReader(log)
+	if err != nil {
+		return false, err
+	}
+	live, err := os.Open(s.liveFile(uuid))
+	if err != nil {
+		return false, err
+	}
+	defer live.Close()
+	a, b := make([]byte, 64<<10), make([]byte, 64<<10)
+	for {
+		n, err := io.ReadFull(live, a)
+		if n > 0 {
+			if m, _ := io.ReadFull(text, b[:n]); m < n || !bytes.Equal(a[:n], b[:n]) {
+				return false, nil
+			}
+		}
+		if err != nil {
+			return err == io.EOF || err == io.ErrUnexpectedEOF, nil
+		}
+	}
 }
 
 // has tells whether a build's log is there.

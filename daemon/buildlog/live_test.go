@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -34,6 +35,7 @@ func TestAppend(t *testing.T) {
 		{"a chunk twice", []chunk{{0, "one ", 4, ""}, {0, "one ", 4, ""}, {4, "two", 7, ""}}, "one two"},
 		{"chunks that overlap", []chunk{{0, "one t", 5, ""}, {4, "two", 7, ""}, {2, "e ", 7, ""}}, "one two"},
 		{"a chunk is missing", []chunk{{0, "one ", 4, ""}, {5, "wo", 4, daemon.Conflict}, {4, "two", 7, ""}}, "one two"},
+		{"a beginning is missing", []chunk{{3, "two", 0, daemon.Conflict}, {0, "one", 3, ""}}, "one"},
 		{"a negative offset", []chunk{{-1, "xone", 0, daemon.Conflict}, {0, "one", 3, ""}}, "one"},
 		{"bytes of every kind", []chunk{{0, "\x00\xff", 2, ""}, {2, "\r\n\x00", 5, ""}}, "\x00\xff\r\n\x00"},
 		{"nothing", []chunk{{0, "", 0, ""}}, ""},
@@ -107,6 +109,30 @@ func TestFinish(t *testing.T) {
 			}
 			if _, live := s.Live(build); tt.code == "" && live {
 				t.Error("the log is under way still")
+			}
+		})
+	}
+}
+
+func TestEndKeepsWhatThereIs(t *testing.T) {
+	for _, tt := range []struct{ name, finished, live, want string }{
+		{"a part of a log", "", "one", "one"},
+		{"a part of a log after another attempt's", "old", "one", "one"},
+		{"a longer one after another attempt's", "one", "one two", "one two"},
+		{"a chunk that came twice, late", "one two", "one", "one two"},
+		{"nothing that came late", "one two", "", "one two"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := openStore(t, 10)
+			if tt.finished != "" {
+				must(t, s.Save(build, "none", strings.NewReader(tt.finished)))
+			}
+			_, err := s.Append(build, 0, []byte(tt.live))
+			must(t, err)
+			must(t, s.End(build))
+			must(t, s.End(build))
+			if got, _ := text(t, s, build); got != tt.want || len(files(t, s)) != 1 {
+				t.Errorf("got the log %q in %q, want %q", got, files(t, s), tt.want)
 			}
 		})
 	}

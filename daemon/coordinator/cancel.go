@@ -52,6 +52,9 @@ func (c *Coordinator) cancel(ch *change, b datastore.BuildRow, unlessRequired bo
 		c.sched.Cancel(b.ID)
 		c.announce()
 	})
+	if b.Agent != "" {
+		ch.after = append(ch.after, func() { c.endLog(b.UUID) })
+	}
 	if err := c.event(ch, buildEvent(daemon.BuildCanceled, b.Build)); err != nil {
 		return "", err
 	}

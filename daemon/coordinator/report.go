@@ -3,7 +3,6 @@ package coordinator
 import (
 	"context"
 	"fmt"
-	"io"
 	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon"
@@ -117,6 +116,7 @@ func (c *Coordinator) finish(ch *change, b datastore.BuildRow, agent string, r d
 		c.sched.Finish(b.ID, r.Success)
 		c.announce()
 	})
+	ch.after = append(ch.after, func() { c.endLog(b.UUID) })
 	b.Agent = agent
 	event := buildEvent(daemon.BuildFailure, b.Build)
 	if r.Success {
@@ -234,14 +234,6 @@ func (c *Coordinator) ReleaseBuild(ctx context.Context, agent, uuid string) erro
 		c.Log.Info("build "+uuid+" handed back", "agent", agent)
 	}
 	return err
-}
-
-// SaveLog keeps a build's log as an agent sends it.
-func (c *Coordinator) SaveLog(ctx context.Context, agent, uuid, format string, body io.Reader) error {
-	if _, err := heldOrLost(ctx, c.Store.Queries, agent, uuid); err != nil {
-		return err
-	}
-	return c.Logs.Save(uuid, format, body)
 }
 
 // ReportStatus keeps what an agent says of itself.

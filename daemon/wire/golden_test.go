@@ -106,6 +106,7 @@ var replies = map[string]any{
 		Arguments: []byte(`{"event":"build-success","build_id":"x"}`), Created: noon, Attempts: 3, NotBefore: noon.Add(time.Hour), Parked: true,
 		Error: "exit status 1"})}},
 	"retry-hooks-reply": RetryHooksReply{3},
+	"log-size":          LogSize{1 << 40},
 	"status":            NewFarmStatus(errors.New("the disk is full"), 2, []daemon.Agent{fullAgent, {ID: bedok}}),
 	"status-good":       NewFarmStatus(nil, 0, nil),
 	"reload-reply":      ConfigStatus{"/etc/tbfg/config.toml", []string{"log_level"}, []string{"state_dir"}, "it is wrong"},

@@ -10,6 +10,8 @@ var Routes = map[string][]string{
 	"report-start":  {"POST /build/{uuid}/report-build-start", "POST /build/{uuid}/report-start"},
 	"setup-failure": {"POST /build/{uuid}/report-setup-failure"},
 	"build-log":     {"PUT /build/{uuid}/log/{format}", "POST /build/{uuid}/log/{format}"},
+	"live-log":      {"POST /build/{uuid}/live-log"}, // tbfg's own
+	"live-log-size": {"GET /build/{uuid}/live-log"},  // tbfg's own
 	"build-result":  {"PUT /build/{uuid}", "POST /build/{uuid}"},
 	"release-build": {"POST /build/{uuid}/release"}, // tbfg's own
 	"metrics":       {"GET /metrics"},
