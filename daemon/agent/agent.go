@@ -39,7 +39,8 @@ type Config struct {
 	Grace    time.Duration // how long running builds may go on when the agent stops
 	Log      *slog.Logger
 
-	MaxLogSize int64 // of a build, in bytes; a build with a larger one fails; zero for no limit
+	Compression string // of outputs, one of courier.Compressions; empty for lzip
+	MaxLogSize  int64  // of a build, in bytes; a build with a larger one fails; zero for no limit
 }
 
 // An Agent is a build agent.
@@ -103,7 +104,7 @@ func New(config Config) (*Agent, error) {
 		uploads: make(chan struct{}, max(1, config.MaxParallelUploads)),
 		events:  make(chan event),
 	}
-	a.courier = &courier.Courier{API: a.api, Insist: a.insist, Uploads: a.uploads}
+	a.courier = &courier.Courier{API: a.api, Insist: a.insist, Uploads: a.uploads, Compression: config.Compression}
 	return a, nil
 }
 

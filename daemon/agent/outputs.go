@@ -22,3 +22,21 @@ func describe(ctx context.Context, conn *guixdaemon.Conn, outputs []daemon.Outpu
 	}
 	return described, nil
 }
+
+// deliverOutputs sends the outputs of a success, if the coordinator wants them.
+// That it takes one not is no reason not to report the result.
+func (j *job) deliverOutputs(r daemon.Result) error {
+	if !j.b.KeepOutput {
+		return nil
+	}
+	for _, o := range r.Outputs {
+		err := j.courier.Output(j.work, j.entry, o)
+		if j.work.Err() != nil {
+			return context.Cause(j.work)
+		}
+		if err != nil {
+			j.Log.Error("the output "+o.Name+" of build "+j.b.UUID+" could not be sent", "err", err)
+		}
+	}
+	return nil
+}

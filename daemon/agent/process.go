@@ -88,6 +88,9 @@ func (j *job) deliver(out outcome) error {
 	} else if err != nil {
 		j.Log.Error("the coordinator did not take the log of build "+b.UUID, "err", err)
 	}
+	if err := j.deliverOutputs(out.result); err != nil {
+		return err
+	}
 	err := j.report("report a result", func(ctx context.Context) error {
 		return j.api.ReportResult(ctx, b.UUID, out.result)
 	})

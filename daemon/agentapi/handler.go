@@ -22,6 +22,9 @@ func Handler(c *coordinator.Coordinator, metrics http.Handler) http.Handler {
 		"build-log":     h.log,
 		"live-log":      h.liveLog,
 		"live-log-size": h.liveLogSize,
+		"output":        h.output,
+		"output-rest":   h.outputRest,
+		"output-size":   h.outputSize,
 		"build-result":  h.result,
 		"build":         h.build,
 		"release-build": h.release,
@@ -67,9 +70,14 @@ func (h *handler) authenticated(serve func(http.ResponseWriter, *http.Request, s
 			wire.Fail(w, r, err)
 			return
 		}
-		wire.Reply(w, http.StatusOK, reply)
+		if reply != answered {
+			wire.Reply(w, http.StatusOK, reply)
+		}
 	}
 }
+
+// answered is the reply of one who has answered by itself.
+const answered = "answered"
 
 // own refuses to let an agent speak for another.
 func own(r *http.Request, agent string) error {

@@ -53,7 +53,7 @@ func (c *Coordinator) cancel(ch *change, b datastore.BuildRow, unlessRequired bo
 		c.announce()
 	})
 	if b.Agent != "" {
-		ch.after = append(ch.after, func() { c.endLog(b.UUID) })
+		ch.after = append(ch.after, func() { c.endFiles(b.UUID) })
 	}
 	if err := c.event(ch, buildEvent(daemon.BuildCanceled, b.Build)); err != nil {
 		return "", err

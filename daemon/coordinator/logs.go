@@ -2,6 +2,7 @@ package coordinator
 
 import (
 	"context"
+	"errors"
 	"io"
 
 	"codeberg.org/tbfg/tbfg/daemon"
@@ -86,10 +87,10 @@ func (c *Coordinator) underWay(ctx context.Context, agent, uuid string) error {
 	return nil
 }
 
-// endLog keeps what there is of a log that will not go on, because its build
-// has ended.
-func (c *Coordinator) endLog(uuid string) {
-	if err := c.Logs.End(uuid); err != nil {
-		c.Log.Error("cannot keep the log of build "+uuid, "err", err)
+// endFiles keeps what there is of a log that will not go on, because its build
+// has ended, and drops what has arrived of outputs.
+func (c *Coordinator) endFiles(uuid string) {
+	if err := errors.Join(c.Logs.End(uuid), c.Outputs.DropPartial(uuid)); err != nil {
+		c.Log.Error("cannot put the files of build "+uuid+" in order", "err", err)
 	}
 }

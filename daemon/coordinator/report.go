@@ -91,6 +91,12 @@ func (c *Coordinator) ReportResult(ctx context.Context, agent, uuid string, r da
 	want := daemon.Failed
 	if r.Success {
 		want = daemon.Succeeded
+		if _, err := heldOrLost(ctx, c.Store.Queries, agent, uuid); err != nil {
+			return err
+		}
+		if err := c.checkOutputs(uuid, r); err != nil {
+			return err
+		}
 	}
 	news := false
 	err := c.change(ctx, func(ch *change) error {
@@ -116,7 +122,7 @@ func (c *Coordinator) finish(ch *change, b datastore.BuildRow, agent string, r d
 		c.sched.Finish(b.ID, r.Success)
 		c.announce()
 	})
-	ch.after = append(ch.after, func() { c.endLog(b.UUID) })
+	ch.after = append(ch.after, func() { c.endFiles(b.UUID) })
 	b.Agent = agent
 	event := buildEvent(daemon.BuildFailure, b.Build)
 	if r.Success {

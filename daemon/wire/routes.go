@@ -12,6 +12,9 @@ var Routes = map[string][]string{
 	"build-log":     {"PUT /build/{uuid}/log/{format}", "POST /build/{uuid}/log/{format}"},
 	"live-log":      {"POST /build/{uuid}/live-log"}, // tbfg's own
 	"live-log-size": {"GET /build/{uuid}/live-log"},  // tbfg's own
+	"output":        {"PUT /build/{uuid}/output/{name}", "POST /build/{uuid}/output/{name}"},
+	"output-rest":   {"POST /build/{uuid}/output/{name}/partial", "PUT /build/{uuid}/output/{name}/partial"},
+	"output-size":   {"HEAD /build/{uuid}/output/{name}/partial"},
 	"build-result":  {"PUT /build/{uuid}", "POST /build/{uuid}"},
 	"release-build": {"POST /build/{uuid}/release"}, // tbfg's own
 	"metrics":       {"GET /metrics"},

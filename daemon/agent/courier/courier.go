@@ -16,6 +16,8 @@ type API interface {
 	SendLogChunk(ctx context.Context, build string, chunk wire.LogChunk, text io.Reader, size int64) (there int64, err error)
 	LogSize(ctx context.Context, build string) (int64, error)
 	SendLog(ctx context.Context, build string, gzip io.Reader, size int64) error
+	OutputSize(ctx context.Context, build, output string) (int64, error)
+	SendOutput(ctx context.Context, build, output, hash string, offset int64, file io.Reader, size int64) error
 }
 
 // A Courier delivers to one coordinator. Its methods may be called from any
@@ -27,6 +29,8 @@ type Courier struct {
 	// Uploads has room for as many uploads as may be under way. Logs that
 	// grow do not count.
 	Uploads chan struct{}
+	// Compression of outputs, one of Compressions.
+	Compression string
 
 	wholeOnly atomic.Bool // the coordinator does not take logs under way
 }
