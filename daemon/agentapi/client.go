@@ -15,24 +15,28 @@ import (
 type Client struct {
 	caller *wire.Caller
 	agent  string
+	// Patience is how long an answer may take to come, and an upload may
+	// stand still.
+	Patience time.Duration
 }
 
 // NewClient is a client of the coordinator at a URL, such as
 // "http://localhost:8745".
 func NewClient(coordinator, agent, password string) *Client {
 	credentials := "Basic " + base64.StdEncoding.EncodeToString([]byte(agent+":"+password))
-	return &Client{wire.NewCaller(coordinator, func(h http.Header) { h.Set("Authorization", credentials) }), agent}
+	caller := wire.NewCaller(coordinator, func(h http.Header) { h.Set("Authorization", credentials) })
+	return &Client{caller: caller, agent: agent, Patience: patience}
 }
 
-// answerTime is how long an answer may take to come; the coordinator may be
-// held up by its disk. Of those who wait for longer nothing is left but an open
-// connection, which something between us may keep from ending.
-const answerTime = 2 * time.Minute
+// patience lets the coordinator be held up by its disk. Of requests that take
+// longer nothing is left but an open connection, which something between us may
+// keep from ending.
+const patience = 2 * time.Minute
 
 // json sends a message and decodes the answer, which the coordinator may hold
 // back for a while.
 func (c *Client) json(ctx context.Context, wait time.Duration, method, path string, in, out any) error {
-	ctx, cancel := context.WithTimeout(ctx, wait+answerTime)
+	ctx, cancel := context.WithTimeout(ctx, wait+c.Patience)
 	defer cancel()
 	return c.caller.JSON(ctx, method, path, in, out)
 }
@@ -41,9 +45,9 @@ func (c *Client) json(ctx context.Context, wait time.Duration, method, path stri
 func (c *Client) upload(ctx context.Context, method, path, contentType string, body io.Reader, size int64, out any) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	stalled := time.AfterFunc(answerTime, cancel)
+	stalled := time.AfterFunc(c.Patience, cancel)
 	defer stalled.Stop()
-	body = &progress{body, func() { stalled.Reset(answerTime) }}
+	body = &progress{body, func() { stalled.Reset(c.Patience) }}
 	return c.caller.Do(ctx, method, path, contentType, wire.Sized{Reader: body, Size: size}, out)
 }
 

@@ -41,7 +41,7 @@ func (h *handler) outputSize(w http.ResponseWriter, r *http.Request, agent strin
 
 // OutputSize asks how much of an output's file has arrived.
 func (c *Client) OutputSize(ctx context.Context, build, output string) (int64, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	ctx, cancel := context.WithTimeout(ctx, c.Patience)
 	defer cancel()
 	return c.caller.Length(ctx, "/build/"+build+"/output/"+output+"/partial")
 }

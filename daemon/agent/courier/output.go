@@ -99,8 +99,13 @@ func (u *outputUpload) send(ctx context.Context) error {
 	}
 	err := u.API.SendOutput(ctx, u.build, u.o.Name, u.o.Hash, offset, io.NewSectionReader(u.f, offset, u.size-offset), u.size-offset)
 	var status *wire.StatusError
-	if offset > 0 && errors.As(err, &status) &&
-		(missing(status) || status.Status == http.StatusBadRequest || status.Status == http.StatusConflict) {
+	switch {
+	case err == nil || !errors.As(err, &status):
+		return err
+	case status.Status == http.StatusConflict:
+		// An upload that we believed dead is not yet.
+		return fmt.Errorf("the coordinator has something else: %v", err)
+	case offset > 0 && (missing(status) || status.Status == http.StatusBadRequest):
 		u.anew = true // the beginning may be another compressor's
 		return fmt.Errorf("the coordinator cannot go on with the upload: %v", err)
 	}
