@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"io"
@@ -17,7 +18,10 @@ import (
 
 	"codeberg.org/tbfg/tbfg/daemon"
 	"codeberg.org/tbfg/tbfg/daemon/wire"
+	"codeberg.org/tbfg/tbfg/nix/base32"
 	"codeberg.org/tbfg/tbfg/nix/guixdaemon"
+	"codeberg.org/tbfg/tbfg/nix/lzip"
+	"codeberg.org/tbfg/tbfg/nix/nar"
 	"codeberg.org/tbfg/tbfg/nix/storepath"
 )
 
@@ -137,6 +141,63 @@ func TestDeliverSendsTheLogAndThenTheResult(t *testing.T) {
 				t.Errorf("got the result %+v", result)
 			}
 		})
+	}
+}
+
+// TestACoordinatorOfTheOriginalsDialectGetsAll has a coordinator that knows the
+// routes of the Guix Build Coordinator and nothing else.
+func TestACoordinatorOfTheOriginalsDialectGetsAll(t *testing.T) {
+	f := newFake(t)
+	for n := 1; n <= 2; n++ {
+		for _, route := range []string{"POST /build/" + build(n) + "/live-log", "HEAD /build/" + build(n) + "/output/out/partial"} {
+			f.answer[route] = http.NotFound
+		}
+	}
+	a := f.newAgent(t.Output(), nil)
+	a.run, a.work = t.Context(), t.Context()
+	file := filepath.Join(t.TempDir(), "output")
+	if err := os.WriteFile(file, []byte("what was built\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	sum, size, err := nar.Hash(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := daemon.Output{Name: "out", Path: storepath.Path(file), Hash: "sha256:" + base32.Encode(sum[:]), Size: size}
+	for n := 1; n <= 2; n++ {
+		j := &job{Agent: a, b: daemon.Allocation{UUID: build(n), Derivation: "/gnu/store/zfkm1xzp9frcgw4gvbhqsqm30acvq0b1-hello.drv", KeepOutput: true}}
+		if err := errors.Join(j.open(), j.begin()); err != nil {
+			t.Fatal(err)
+		}
+		j.send(false)
+		io.WriteString(j, "hello from the builder\n")
+		out := outcome{result: daemon.Result{Success: true, Ended: now(), Outputs: []daemon.Output{o}}}
+		if err := j.deliver(out); err != nil {
+			t.Fatal(err)
+		}
+		j.end(nil)
+		path := "/build/" + build(n)
+		if got := gunzip(t, []byte(f.bodies["PUT "+path+"/log/gzip"])); got != "hello from the builder\n" {
+			t.Errorf("got the log %q", got)
+		}
+		archive, err := io.ReadAll(lzip.NewReader(strings.NewReader(f.bodies["PUT "+path+"/output/out"])))
+		if got := sha256.Sum256(archive); err != nil || got != sum {
+			t.Errorf("got an output of %d bytes, %v, with another hash", len(archive), err)
+		}
+	}
+	want := []string{
+		"POST /build/" + build(1) + "/live-log", // only once
+		"PUT /build/" + build(1) + "/log/gzip",
+		"HEAD /build/" + build(1) + "/output/out/partial",
+		"PUT /build/" + build(1) + "/output/out",
+		"PUT /build/" + build(1),
+		"PUT /build/" + build(2) + "/log/gzip",
+		"HEAD /build/" + build(2) + "/output/out/partial",
+		"PUT /build/" + build(2) + "/output/out",
+		"PUT /build/" + build(2),
+	}
+	if !slices.Equal(f.reports, want) {
+		t.Errorf("got the reports %q, want %q", f.reports, want)
 	}
 }
 
