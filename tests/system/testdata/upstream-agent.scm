@@ -71,6 +71,14 @@
       (call-with-lzip-output-port port (lambda (port) (write-file path port)))
       (get))))
 
+;; How much of an output has arrived, once the coordinator knows of it at all:
+;; agents wait before they try again.
+(define (arrived route)
+  (let ((response (http-head (uri (string-append route "/partial")) #:headers credentials)))
+    (match (response-code response)
+      (200 (response-content-length response))
+      (404 (usleep 50000) (arrived route)))))
+
 (define (send-output build name path)
   (define route (string-append "/build/" build "/output/" name))
   (define nar (lzip-nar path))
@@ -78,10 +86,7 @@
   (define first-half (make-bytevector half))
   (bytevector-copy! nar 0 first-half 0 half)
   (send-chunked 'PUT route first-half #:cut? #t)
-  (let* ((response (http-head (uri (string-append route "/partial")) #:headers credentials))
-         (there (match (response-code response)
-                  (200 (response-content-length response))
-                  (404 0))))
+  (let ((there (arrived route)))
     (format #t "output ~a of ~a: ~a of ~a bytes are there~%" name build there (bytevector-length nar))
     (let ((rest (make-bytevector (- (bytevector-length nar) there))))
       (bytevector-copy! nar there rest 0 (bytevector-length rest))
