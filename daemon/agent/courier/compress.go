@@ -16,9 +16,9 @@ var Compressions = []string{"lzip", "zstd", "none"}
 // memory the compressor takes.
 const zstdWindow = 4 << 20
 
-// compressor returns a writer that compresses to w. One goroutine and a bounded window: memory is bounded, and the
+// NewCompressor returns a writer that compresses to w. One goroutine and a bounded window: memory is bounded, and the
 // same data always give the same file.
-func compressor(compression string, w io.Writer) (io.WriteCloser, error) {
+func NewCompressor(compression string, w io.Writer) (io.WriteCloser, error) {
 	switch compression {
 	case "lzip", "":
 		return lzip.NewWriter(w), nil
