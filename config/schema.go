@@ -76,7 +76,7 @@ type Agent struct {
 	Coordinator  string `toml:"coordinator" comment:"URL of the coordinator."`
 	UUID         string `toml:"uuid" comment:"The agent's UUID, as \"tbfg agent new\" printed it."`
 	PasswordFile string `toml:"password_file" comment:"File with the agent's password, readable by the agent only."`
-	SpoolDir     string `toml:"spool_dir" comment:"Where logs under way are kept; empty for a directory in the cache directory."`
+	SpoolDir     string `toml:"spool_dir" comment:"Where what the coordinator does not have yet is kept; empty for a directory in the cache directory."`
 	Builder
 }
 

@@ -23,8 +23,8 @@ func NewCompressor(compression string, w io.Writer) (io.WriteCloser, error) {
 	case "lzip", "":
 		return lzip.NewWriter(w), nil
 	case "zstd":
-		return zstd.NewWriter(w, zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true),
-			zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithWindowSize(zstdWindow))
+		// WithLowerEncoderMem would halve the speed.
+		return zstd.NewWriter(w, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithWindowSize(zstdWindow))
 	case "none":
 		return nopCloser{w}, nil
 	}
