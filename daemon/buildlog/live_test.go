@@ -1,3 +1,8 @@
+// In GOPATH mode test programs have the defaults of an old Go, which has no
+// synctest.
+//
+//go:debug default=go1.25
+
 package buildlog
 
 import (

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon/agent/courier"
@@ -16,7 +17,7 @@ import (
 )
 
 // Outputs are compressed by one goroutine, and by a program with one thread.
-// What is compressed is a part of the NAR of /usr/share of a Guix machine, in
+// The time is the processor's, so that other programs do not count. What is compressed is a part of the NAR of /usr/share of a Guix machine, in
 // memory.
 func init() {
 	for _, c := range []struct {
@@ -42,21 +43,20 @@ func init() {
 				size := figure{race: &race{name: name + "-size", peer: peer, unit: "MB", goal: c.more}}
 				for i := range 3 {
 					for turn := range 2 {
-						start := time.Now()
 						if (i+turn)%2 == 0 {
-							n, err := compressOurs(c.compression, data)
+							n, took, err := compressOurs(c.compression, data)
 							if err != nil {
 								return figure{}, err
 							}
-							speed.ours = append(speed.ours, float64(len(data))/1e6/time.Since(start).Seconds())
+							speed.ours = append(speed.ours, float64(len(data))/1e6/took.Seconds())
 							size.ours = append(size.ours, float64(n)/1e6)
 							continue
 						}
-						n, err := compressPeers(ctx, c.peer, data)
+						n, took, err := compressPeers(ctx, c.peer, data)
 						if err != nil {
 							return figure{}, err
 						}
-						speed.peers = append(speed.peers, float64(len(data))/1e6/time.Since(start).Seconds())
+						speed.peers = append(speed.peers, float64(len(data))/1e6/took.Seconds())
 						size.peers = append(size.peers, float64(n)/1e6)
 					}
 					s.progress(fmt.Sprintf("run %d of 3", i+1))
@@ -81,25 +81,37 @@ func narOfShare(ctx context.Context, size int) ([]byte, error) {
 	return data, err
 }
 
-func compressOurs(compression string, data []byte) (int64, error) {
+func compressOurs(compression string, data []byte) (int64, time.Duration, error) {
 	var n written
+	start := processorTime()
 	z, err := courier.NewCompressor(compression, &n)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	if _, err := z.Write(data); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	err = z.Close()
-	return int64(n), err
+	return int64(n), processorTime() - start, err
 }
 
-func compressPeers(ctx context.Context, command []string, data []byte) (int64, error) {
+// processorTime is what this process has used.
+func processorTime() time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		panic(err) // it cannot fail for the process itself
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+func compressPeers(ctx context.Context, command []string, data []byte) (int64, time.Duration, error) {
 	var n written
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(data), &n, os.Stderr
-	err := cmd.Run()
-	return int64(n), err
+	if err := cmd.Run(); err != nil {
+		return 0, 0, err
+	}
+	return int64(n), cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), nil
 }
 
 // written counts bytes.
