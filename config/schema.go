@@ -28,6 +28,8 @@ type Coordinator struct {
 	ClientListen   []string `toml:"client_listen" apply:"restart" comment:"Addresses for commands and the front end: loopback only, since nothing is asked there."`
 	DerivationURLs []string `toml:"derivation_substitute_urls" comment:"Substitute servers for derivations that the store here lacks, unless a submission names some."`
 	MaxLogSize     int64    `toml:"max_log_size" apply:"restart" comment:"Largest log of a build, in bytes."`
+	KeepOutputs    bool     `toml:"keep_outputs" comment:"Whether agents send what they built, to be kept as long as the build."`
+	MaxOutputSize  int64    `toml:"max_output_size" apply:"restart" comment:"Largest output that is kept, in bytes, both compressed and not."`
 	SetupRetry     Duration `toml:"setup_retry" comment:"How long a build waits after an agent could not set it up; doubles each time."`
 	MaxSetupRetry  Duration `toml:"max_setup_retry" comment:"The longest such wait."`
 
@@ -55,6 +57,8 @@ type Builder struct {
 	MaxLoad            float64  `toml:"max_1min_load_average" comment:"No build starts while the load average is above this; 0 for the number of processors."`
 	DerivationURLs     []string `toml:"derivation_substitute_urls" comment:"Substitute servers for derivations; [] leaves it to the guix-daemon."`
 	InputURLs          []string `toml:"non_derivation_substitute_urls" comment:"Substitute servers for everything else; [] leaves it to the guix-daemon."`
+	Compression        string   `toml:"output_compression" comment:"How outputs are sent if the coordinator wants them: \"lzip\", \"zstd\" or \"none\"."`
+	MaxLogSize         int64    `toml:"max_log_size" comment:"A build whose log gets larger than this many bytes fails."`
 	DaemonSocket       string   `toml:"daemon_socket" comment:"Address of the guix-daemon; empty for $GUIX_DAEMON_SOCKET or the usual one."`
 }
 
@@ -72,7 +76,7 @@ type Agent struct {
 	Coordinator  string `toml:"coordinator" comment:"URL of the coordinator."`
 	UUID         string `toml:"uuid" comment:"The agent's UUID, as \"tbfg agent new\" printed it."`
 	PasswordFile string `toml:"password_file" comment:"File with the agent's password, readable by the agent only."`
-	SpoolDir     string `toml:"spool_dir" comment:"Where logs under way are kept; empty for a directory in the cache directory."`
+	SpoolDir     string `toml:"spool_dir" comment:"Where what the coordinator does not have yet is kept; empty for a directory in the cache directory."`
 	Builder
 }
 
@@ -91,7 +95,7 @@ func (d *Duration) UnmarshalText(text []byte) error {
 
 // Default is the configuration without a file, with its state in a directory.
 func Default(stateDir string) Config {
-	builder := Builder{Systems: []string{}, MaxParallelUploads: 1, DerivationURLs: []string{}, InputURLs: []string{}}
+	builder := Builder{Systems: []string{}, MaxParallelUploads: 1, Compression: "lzip", MaxLogSize: 2 << 30, DerivationURLs: []string{}, InputURLs: []string{}}
 	return Config{
 		StateDir: stateDir,
 		LogLevel: "info",
@@ -101,6 +105,7 @@ func Default(stateDir string) Config {
 			ClientListen:   []string{"127.0.0.1:8746"},
 			DerivationURLs: []string{"https://data.guix.gnu.org"},
 			MaxLogSize:     4 << 30,
+			MaxOutputSize:  64 << 30,
 			SetupRetry:     Duration(30 * time.Second),
 			MaxSetupRetry:  Duration(time.Hour),
 

@@ -32,6 +32,7 @@ func (c *Config) validate() []error {
 	}
 	v.urls("coordinator.derivation_substitute_urls", c.Coordinator.DerivationURLs)
 	v.check(c.Coordinator.MaxLogSize > 0, "coordinator.max_log_size must be positive")
+	v.check(c.Coordinator.MaxOutputSize > 0, "coordinator.max_output_size must be positive")
 	v.check(c.Coordinator.SetupRetry > 0, "coordinator.setup_retry must be positive")
 	v.check(c.Coordinator.MaxSetupRetry >= c.Coordinator.SetupRetry,
 		"coordinator.max_setup_retry must not be less than coordinator.setup_retry")
@@ -78,6 +79,9 @@ func (v *validator) builder(table string, b Builder) {
 	v.check(b.MaxParallelBuilds >= 0 && b.MaxParallelBuilds <= maxBuilds/2,
 		"%s.max_parallel_builds must be 0 to %d", table, maxBuilds/2)
 	v.check(b.MaxParallelUploads >= 1, "%s.max_parallel_uploads must be at least 1", table)
+	v.check(slices.Contains([]string{"lzip", "zstd", "none"}, b.Compression),
+		"%s.output_compression must be lzip, zstd or none, not %q", table, b.Compression)
+	v.check(b.MaxLogSize > 0, "%s.max_log_size must be positive", table)
 	v.check(b.MaxAllocatedBuilds == 0 || b.MaxAllocatedBuilds >= b.Parallel() && b.MaxAllocatedBuilds <= maxBuilds,
 		"%s.max_allocated_builds must be 0, or from max_parallel_builds to %d", table, maxBuilds)
 	v.check(b.MaxLoad >= 0, "%s.max_1min_load_average must be 0 or more", table)

@@ -54,6 +54,10 @@ func TestValidation(t *testing.T) {
 		{"very many builds at once", func(c *Config) { c.LocalAgent.MaxParallelBuilds = 501 }, "local_agent.max_parallel_builds must be 0 to 500"},
 		{"negative builds at once", func(c *Config) { c.LocalAgent.MaxParallelBuilds = -1 }, "local_agent.max_parallel_builds must be 0 to 500"},
 		{"no upload", func(c *Config) { c.Agent.MaxParallelUploads = 0 }, "agent.max_parallel_uploads must be at least 1"},
+		{"an unknown compression", func(c *Config) { c.Agent.Compression = "gzip" },
+			"agent.output_compression must be lzip, zstd or none, not \"gzip\""},
+		{"no log", func(c *Config) { c.LocalAgent.MaxLogSize = 0 }, "local_agent.max_log_size must be positive"},
+		{"no output", func(c *Config) { c.Coordinator.MaxOutputSize = 0 }, "coordinator.max_output_size must be positive"},
 		{"a negative load", func(c *Config) { c.Agent.MaxLoad = -0.1 }, "agent.max_1min_load_average must be 0 or more"},
 		{"a system without a name", func(c *Config) { c.Agent.Systems = []string{"x86_64-linux", ""} }, "agent.systems must not have an empty name"},
 		{"agents", func(c *Config) {

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"strings"
 	"time"
 
 	"codeberg.org/tbfg/tbfg/nix/storepath"
@@ -76,6 +77,19 @@ type Output struct {
 	Hash       string // "sha256:" and base 32, of the NAR
 	Size       int64  // bytes of the NAR
 	References []storepath.Path
+}
+
+// CheckOutputName refuses what cannot be the name of a derivation's output, and
+// in particular what cannot be the name of a file.
+func CheckOutputName(name string) error {
+	ok := name != "" && len(name) <= 200 && name[0] != '.'
+	for _, c := range name {
+		ok = ok && (c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("+-._?=", c))
+	}
+	if !ok {
+		return Errorf(Invalid, "%.80q is no name of an output", name)
+	}
+	return nil
 }
 
 // Reasons why an agent could not begin a build, spelled as upstream's agent

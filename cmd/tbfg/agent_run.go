@@ -132,6 +132,7 @@ func agentPasswordOf(c *cli.Context, a config.Agent, log *slog.Logger) (string, 
 func newAgent(b config.Builder, a agent.Config) (*agent.Agent, error) {
 	a.Systems = b.BuildSystems()
 	a.MaxParallelBuilds, a.MaxParallelUploads = b.Parallel(), b.MaxParallelUploads
+	a.Compression, a.MaxLogSize = b.Compression, b.MaxLogSize
 	a.MaxAllocatedBuilds, a.MaxLoad, a.Daemon = b.MaxAllocatedBuilds, b.MaxLoad, b.DaemonSocket
 	if len(b.DerivationURLs) > 0 {
 		a.DerivationURLs = b.DerivationURLs

@@ -46,8 +46,10 @@ func TestUpstreamsOptionsAreThere(t *testing.T) {
 // keysWithoutFlag are the keys of the table [agent] that are for the
 // configuration file only.
 var keysWithoutFlag = map[string]string{
-	"daemon_socket": "the environment variable GUIX_DAEMON_SOCKET is known to everyone",
-	"spool_dir":     "it follows XDG_CACHE_HOME, which upstream's service sets",
+	"daemon_socket":      "the environment variable GUIX_DAEMON_SOCKET is known to everyone",
+	"output_compression": "upstream has lzip only",
+	"max_log_size":       "upstream has no limit",
+	"spool_dir":          "it follows XDG_CACHE_HOME, which upstream's service sets",
 }
 
 // keysWithAnotherFlag are those whose option upstream gave another name.

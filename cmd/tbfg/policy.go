@@ -34,6 +34,7 @@ func policyOf(c config.Coordinator) coordinator.Policy {
 		Lease:            time.Duration(c.Lease),
 		MaxLosses:        c.MaxLosses,
 		RetryFailures:    c.RetryFailures,
+		KeepOutputs:      c.KeepOutputs,
 		KeepFor:          time.Duration(c.KeepFor),
 		KeepBuilds:       c.KeepBuilds,
 	}

@@ -20,6 +20,7 @@ import (
 	"codeberg.org/tbfg/tbfg/daemon/durable"
 	"codeberg.org/tbfg/tbfg/daemon/front"
 	"codeberg.org/tbfg/tbfg/daemon/hooks"
+	"codeberg.org/tbfg/tbfg/daemon/outputs"
 	"codeberg.org/tbfg/tbfg/daemon/secrets"
 	"codeberg.org/tbfg/tbfg/daemon/wire"
 	"codeberg.org/tbfg/tbfg/shepherd"
@@ -130,7 +131,8 @@ func openFarm(ctx context.Context, conf config.Config, l *live, log *slog.Logger
 	}
 	f.checkSecrets()
 	f.coordinator, err = coordinator.Open(ctx, coordinator.Config{
-		Store: f.store, Logs: logs, Fetch: fetchDerivation(), Settings: settingsOf(conf, f.runner), Now: time.Now, Log: log,
+		Store: f.store, Logs: logs, Outputs: outputs.New(filepath.Join(conf.StateDir, "builds"), conf.Coordinator.MaxOutputSize),
+		Fetch: fetchDerivation(), Settings: settingsOf(conf, f.runner), Now: time.Now, Log: log,
 	})
 	if err != nil {
 		return f, err

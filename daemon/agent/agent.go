@@ -6,15 +6,14 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"runtime"
-	"strings"
 	"sync"
 	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon"
+	"codeberg.org/tbfg/tbfg/daemon/agent/courier"
+	"codeberg.org/tbfg/tbfg/daemon/agent/spool"
 	"codeberg.org/tbfg/tbfg/daemon/agentapi"
-	"codeberg.org/tbfg/tbfg/daemon/durable"
 	"codeberg.org/tbfg/tbfg/nix/guixdaemon"
 )
 
@@ -36,16 +35,24 @@ type Config struct {
 	InputURLs      []string
 
 	Daemon   string        // address of the guix-daemon; empty for the usual one
-	SpoolDir string        // for logs under way
+	SpoolDir string        // for what the coordinator does not have yet
 	Grace    time.Duration // how long running builds may go on when the agent stops
 	Log      *slog.Logger
+
+	Compression string // of outputs, one of courier.Compressions; empty for lzip
+	MaxLogSize  int64  // of a build, in bytes; a build with a larger one fails; zero for no limit
 }
 
 // An Agent is a build agent.
 type Agent struct {
 	Config
 	api     *agentapi.Client
+	spool   *spool.Spool
+	courier *courier.Courier
 	uploads chan struct{} // holds a token for each upload under way
+
+	resumed    map[string]*resumption // by build: results that were in the spool at the start
+	unfinished []*spool.Entry         // builds that were; nil once the coordinator has said which are ours
 
 	run    context.Context // Run's: while it lasts new attempts begin
 	work   context.Context // of builds and reports; ends Grace after Run's
@@ -86,29 +93,19 @@ func New(config Config) (*Agent, error) {
 	if config.MaxLoad == 0 {
 		config.MaxLoad = float64(runtime.NumCPU())
 	}
-	if err := durable.MkdirAll(config.SpoolDir, 0o700); err != nil {
-		return nil, fmt.Errorf("start agent: make the spool directory: %w", err)
+	spooled, err := spool.Open(config.SpoolDir)
+	if err != nil {
+		return nil, fmt.Errorf("start agent: %w", err)
 	}
-	if err := clearSpool(config.SpoolDir); err != nil {
-		return nil, fmt.Errorf("start agent: clear the spool directory: %w", err)
-	}
-	return &Agent{
+	a := &Agent{
 		Config:  config,
 		api:     agentapi.NewClient(config.Coordinator, config.UUID, config.Password),
+		spool:   spooled,
 		uploads: make(chan struct{}, max(1, config.MaxParallelUploads)),
 		events:  make(chan event),
-	}, nil
-}
-
-// clearSpool removes the logs that a killed agent left: it builds again.
-func clearSpool(spool string) error {
-	entries, err := os.ReadDir(spool)
-	for _, e := range entries {
-		if strings.HasSuffix(e.Name(), logSuffix) {
-			err = errors.Join(err, os.Remove(filepath.Join(spool, e.Name())))
-		}
 	}
-	return err
+	a.courier = &courier.Courier{API: a.api, Insist: a.insist, Uploads: a.uploads, Compression: config.Compression}
+	return a, nil
 }
 
 // Run works until ctx ends, and then until the builds that run have ended or
@@ -122,6 +119,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer stopWork(nil)
 	a.run, a.work = ctx, work
 	if err := a.introduce(ctx); err != nil {
+		return err
+	}
+	if err := a.deliverSpooled(); err != nil {
 		return err
 	}
 	a.lookForDaemon(ctx)

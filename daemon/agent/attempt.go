@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"codeberg.org/tbfg/tbfg/daemon"
-	"codeberg.org/tbfg/tbfg/nix/base32"
 	"codeberg.org/tbfg/tbfg/nix/derivation"
 	"codeberg.org/tbfg/tbfg/nix/guixdaemon"
 	"codeberg.org/tbfg/tbfg/nix/storepath"
@@ -32,6 +31,9 @@ func (a *Agent) attempt(ctx context.Context, b daemon.Allocation, log io.Writer)
 		if failure, err := step(ctx); failure != nil || err != nil {
 			return outcome{setup: failure}, err
 		}
+	}
+	if err := toJob(ctx, log, conn, t.drv); err != nil {
+		return outcome{}, err
 	}
 	err = a.insist(ctx, "report a start", func(ctx context.Context) error { return a.api.ReportStart(ctx, b.UUID) })
 	if err != nil {
@@ -277,12 +279,7 @@ func (t *tail) add(p []byte) {
 func (t *attempt) outputs(ctx context.Context) ([]daemon.Output, error) {
 	var outputs []daemon.Output
 	for _, o := range t.drv.Outputs {
-		info, err := t.conn.QueryPathInfo(ctx, o.Path)
-		if err != nil {
-			return nil, err
-		}
-		outputs = append(outputs, daemon.Output{Name: o.Name, Path: o.Path, Hash: "sha256:" + base32.Encode(info.NarHash[:]),
-			Size: int64(info.NarSize), References: info.References})
+		outputs = append(outputs, daemon.Output{Name: o.Name, Path: o.Path})
 	}
-	return outputs, nil
+	return describe(ctx, t.conn, outputs)
 }

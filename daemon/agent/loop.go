@@ -72,6 +72,9 @@ func (s *state) handle(e event) {
 // build that once more would begin with deleting what others need by now.
 func (s *state) accept(builds []daemon.Allocation) {
 	running, before := s.running.Load(), len(s.queue)
+	if !s.greeted {
+		s.forgetUnfinished(builds)
+	}
 	for _, b := range builds {
 		switch {
 		case s.past[b.UUID]:

@@ -3,16 +3,10 @@ package agent
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon"
 	"codeberg.org/tbfg/tbfg/daemon/wire"
-
-	"github.com/klauspost/compress/gzip"
 )
 
 // outcome is how an attempt at a build ended: in a setup failure or a result.
@@ -24,78 +18,81 @@ type outcome struct {
 // process sees one build through: it builds until there is an outcome and
 // delivers that.
 func (a *Agent) process(ctx context.Context, b daemon.Allocation) {
-	log := &logFile{name: filepath.Join(a.SpoolDir, b.UUID+logSuffix)}
-	defer log.remove()
-	out, err := a.persist(ctx, b, log)
+	if r := a.resumed[b.UUID]; r != nil && r.stillHere() {
+		a.events <- event{kind: built}
+		<-r.done
+		return
+	}
+	j := &job{Agent: a, b: b}
+	out, err := j.persist(ctx)
 	a.events <- event{kind: built}
 	if err == nil {
-		err = a.deliver(b, out, log)
+		j.record(out)
+		err = j.deliver(out)
 	}
-	var refused *wire.StatusError
-	switch {
-	case err == nil:
-	case errors.Is(err, errGone):
-		a.Log.Info("build "+b.UUID+" stopped", "err", err)
-	case errors.As(err, &refused):
-		// It is not ours any more, or not wanted.
-		a.Log.Warn("build "+b.UUID+" given up: the coordinator refuses what is reported on it", "err", err)
-	default:
-		a.Log.Info("build "+b.UUID+" given up", "err", err)
-		a.release(b.UUID)
-	}
+	j.end(err)
 }
 
 // persist attempts a build until it has an outcome or the coordinator refuses
 // it. What is between us and the daemon, such as its restart, is not the
 // build's fault, and neither is a full disk.
-func (a *Agent) persist(ctx context.Context, b daemon.Allocation, log *logFile) (outcome, error) {
+func (j *job) persist(ctx context.Context) (outcome, error) {
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
-		var out outcome
-		err := log.begin()
-		if err == nil {
-			out, err = a.attempt(ctx, b, log)
-		}
+		out, err := j.attempt(ctx)
 		var refused *wire.StatusError
-		if ctx.Err() != nil && err != nil {
+		switch {
+		case ctx.Err() != nil && err != nil:
 			return out, context.Cause(ctx)
-		}
-		if err == nil || errors.As(err, &refused) {
+		case err == nil || errors.As(err, &refused):
 			return out, err
 		}
-		a.Log.Warn("the build "+b.UUID+" could not be had from guix-daemon; trying again", "err", err)
-		if sleep(a.run, pause); a.run.Err() != nil {
+		j.Log.Warn("the build "+j.b.UUID+" could not be had from guix-daemon; trying again", "err", err)
+		if sleep(j.run, pause); j.run.Err() != nil {
 			return out, errStopping // nothing is lost by handing it back
 		}
 	}
 }
 
-// deliver tells the coordinator how a build ended.
-func (a *Agent) deliver(b daemon.Allocation, out outcome, log *logFile) error {
+// attempt makes one attempt at the build, unless one before, of this agent or
+// of one that was killed, has all that it takes.
+func (j *job) attempt(ctx context.Context) (outcome, error) {
+	if err := j.open(); err != nil {
+		return outcome{}, err
+	}
+	if out, built, err := j.alreadyBuilt(ctx); built || err != nil {
+		return out, err
+	}
+	if err := j.begin(); err != nil {
+		return outcome{}, err
+	}
+	out, err := j.Agent.attempt(ctx, j.b, j)
+	if large := j.log.TooLarge(); large != nil && ctx.Err() == nil {
+		return outcome{result: daemon.Result{Ended: now(), Reason: large.Error()}}, nil
+	}
+	return out, err
+}
+
+// deliver tells the coordinator how a build ended: first the log, then the
+// outputs, if it wants them, then the result.
+func (j *job) deliver(out outcome) error {
+	b := j.b
 	if f := out.setup; f != nil {
-		a.Log.Warn("build "+b.UUID+" could not be set up", "reason", f.Reason, "missing", len(f.MissingInputs))
-		return a.report("report a setup failure", func(ctx context.Context) error {
-			return a.api.ReportSetupFailure(ctx, b.UUID, *f)
+		j.Log.Warn("build "+b.UUID+" could not be set up", "reason", f.Reason, "missing", len(f.MissingInputs))
+		return j.report("report a setup failure", func(ctx context.Context) error {
+			return j.api.ReportSetupFailure(ctx, b.UUID, *f)
 		})
 	}
-	if err := log.finish(); err != nil {
+	// The result is worth more than what goes with it.
+	if err := j.deliverLog(); j.work.Err() != nil {
+		return context.Cause(j.work)
+	} else if err != nil {
+		j.Log.Error("the coordinator did not take the log of build "+b.UUID, "err", err)
+	}
+	if err := j.deliverOutputs(out.result); err != nil {
 		return err
 	}
-	a.uploads <- struct{}{}
-	err := a.report("send a log", func(ctx context.Context) error {
-		text, size, err := log.open()
-		if err != nil {
-			return err
-		}
-		defer text.Close()
-		return a.api.SendLog(ctx, b.UUID, text, size)
-	})
-	<-a.uploads
-	if err != nil {
-		// The result is worth more than its log.
-		a.Log.Error("the coordinator refuses the log of build "+b.UUID, "err", err)
-	}
-	err = a.report("report a result", func(ctx context.Context) error {
-		return a.api.ReportResult(ctx, b.UUID, out.result)
+	err := j.report("report a result", func(ctx context.Context) error {
+		return j.api.ReportResult(ctx, b.UUID, out.result)
 	})
 	var status *wire.StatusError
 	if errors.As(err, &status) && status.Code == wire.AlreadyProcessed {
@@ -105,9 +102,9 @@ func (a *Agent) deliver(b daemon.Allocation, out outcome, log *logFile) error {
 		return err
 	}
 	if out.result.Success {
-		a.Log.Info("build " + b.UUID + " succeeded")
+		j.Log.Info("build " + b.UUID + " succeeded")
 	} else {
-		a.Log.Info("build "+b.UUID+" failed", "reason", out.result.Reason)
+		j.Log.Info("build "+b.UUID+" failed", "reason", out.result.Reason)
 	}
 	return nil
 }
@@ -115,62 +112,6 @@ func (a *Agent) deliver(b daemon.Allocation, out outcome, log *logFile) error {
 // report insists, in a context that ends only after the grace time.
 func (a *Agent) report(what string, do func(context.Context) error) error {
 	return a.insist(a.work, what, do)
-}
-
-// logFile is the log of a build, compressed as it comes.
-type logFile struct {
-	name string
-	f    *os.File // nil until begin succeeds
-	z    *gzip.Writer
-}
-
-const logSuffix = ".log.gz"
-
-// begin makes the file or, if it is there, forgets what was written.
-func (l *logFile) begin() error {
-	if l.f == nil {
-		f, err := os.OpenFile(l.name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
-		if err != nil {
-			return fmt.Errorf("write log: %w", err)
-		}
-		l.f, l.z = f, gzip.NewWriter(f)
-		return nil
-	}
-	if _, err := l.f.Seek(0, io.SeekStart); err != nil {
-		return fmt.Errorf("write log: %w", err)
-	}
-	l.z.Reset(l.f)
-	if err := l.f.Truncate(0); err != nil {
-		return fmt.Errorf("write log: %w", err)
-	}
-	return nil
-}
-
-func (l *logFile) Write(p []byte) (int, error) { return l.z.Write(p) }
-
-func (l *logFile) finish() error {
-	if err := l.z.Close(); err != nil {
-		return fmt.Errorf("write log: %w", err)
-	}
-	return nil
-}
-
-// open opens what was written, once more for each attempt at sending it: the
-// HTTP client closes what it sends.
-func (l *logFile) open() (*os.File, int64, error) {
-	info, err := l.f.Stat()
-	if err != nil {
-		return nil, 0, err
-	}
-	f, err := os.Open(l.name)
-	return f, info.Size(), err
-}
-
-func (l *logFile) remove() {
-	if l.f != nil {
-		l.f.Close()
-		os.Remove(l.name)
-	}
 }
 
 // now is the time of a result.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"io"
@@ -17,7 +18,10 @@ import (
 
 	"codeberg.org/tbfg/tbfg/daemon"
 	"codeberg.org/tbfg/tbfg/daemon/wire"
+	"codeberg.org/tbfg/tbfg/nix/base32"
 	"codeberg.org/tbfg/tbfg/nix/guixdaemon"
+	"codeberg.org/tbfg/tbfg/nix/lzip"
+	"codeberg.org/tbfg/tbfg/nix/nar"
 	"codeberg.org/tbfg/tbfg/nix/storepath"
 )
 
@@ -35,66 +39,37 @@ func gunzip(t *testing.T, data []byte) string {
 	return string(text)
 }
 
-func writeLog(t *testing.T, l *logFile, text string) {
+// newJob is a build of the agent's whose builder has written something.
+func newJob(t *testing.T, a *Agent, text string) *job {
 	t.Helper()
-	if err := l.begin(); err != nil {
+	j := &job{Agent: a, b: daemon.Allocation{UUID: build(1), Derivation: "/gnu/store/zfkm1xzp9frcgw4gvbhqsqm30acvq0b1-hello.drv"}}
+	if err := errors.Join(j.open(), j.begin()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := io.WriteString(l, text); err != nil {
+	if _, err := io.WriteString(j, text); err != nil {
 		t.Fatal(err)
 	}
+	return j
 }
 
 func TestALogIsThatOfTheLastAttempt(t *testing.T) {
-	l := &logFile{name: filepath.Join(t.TempDir(), "x"+logSuffix)}
-	writeLog(t, l, strings.Repeat("a first and longer attempt\n", 100_000))
-	writeLog(t, l, "the second attempt\n")
-	if err := l.finish(); err != nil {
+	f := newFake(t)
+	a := f.newAgent(t.Output(), nil)
+	a.run, a.work = t.Context(), t.Context()
+	j := newJob(t, a, strings.Repeat("a first and longer attempt\n", 100_000))
+	if err := j.begin(); err != nil {
 		t.Fatal(err)
 	}
-	for range 2 { // as often as it takes to send it
-		f, size, err := l.open()
-		if err != nil {
-			t.Fatal(err)
-		}
-		data, err := io.ReadAll(f)
-		f.Close()
-		if err != nil || int64(len(data)) != size {
-			t.Errorf("got %d bytes, %v, want %d", len(data), err, size)
-		}
-		if got := gunzip(t, data); got != "the second attempt\n" {
-			t.Errorf("got %q, want the second attempt", got)
-		}
+	io.WriteString(j, "the second attempt\n")
+	if err := j.deliver(outcome{}); err != nil {
+		t.Fatal(err)
 	}
-	l.remove()
-	if _, err := os.Stat(l.name); !errors.Is(err, os.ErrNotExist) {
+	if got := f.bodies["POST /build/"+build(1)+"/live-log"]; got != "the second attempt\n" {
+		t.Errorf("got %q, want the second attempt", got)
+	}
+	j.end(nil)
+	if _, err := os.Stat(filepath.Join(a.SpoolDir, build(1))); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("it is still there: %v", err)
-	}
-}
-
-func TestALogThatWasNeverMadeIsNotRemoved(t *testing.T) {
-	l := &logFile{name: filepath.Join(t.TempDir(), "no such directory", "x"+logSuffix)}
-	if err := l.begin(); err == nil {
-		t.Error("a log was made in a directory that is not there")
-	}
-	l.remove()
-}
-
-func TestTheSpoolIsClearedAtTheStart(t *testing.T) {
-	f := newFake(t)
-	spool := t.TempDir()
-	old, other := filepath.Join(spool, build(1)+logSuffix), filepath.Join(spool, "README")
-	for _, file := range []string{old, other} {
-		if err := os.WriteFile(file, nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	f.newAgent(io.Discard, func(c *Config) { c.SpoolDir = spool })
-	if _, err := os.Stat(old); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the log of a killed agent is still there: %v", err)
-	}
-	if _, err := os.Stat(other); err != nil {
-		t.Errorf("what is no log: %v", err)
 	}
 }
 
@@ -102,7 +77,7 @@ func TestDeliverSendsTheLogAndThenTheResult(t *testing.T) {
 	const out = storepath.Path("/gnu/store/zfkm1xzp9frcgw4gvbhqsqm30acvq0b1-hello")
 	success := daemon.Result{Success: true, Ended: time.Date(2025, 8, 13, 0, 0, 0, 0, time.UTC), Outputs: []daemon.Output{
 		{Name: "out", Path: out, Hash: "sha256:x", Size: 120, References: []storepath.Path{out}}}}
-	logPath, resultPath := "PUT /build/"+build(1)+"/log/gzip", "PUT /build/"+build(1)
+	livePath, logPath, resultPath := "POST /build/"+build(1)+"/live-log", "PUT /build/"+build(1)+"/log/gzip", "PUT /build/"+build(1)
 	refusal := func(status int, code string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) { refuse(w, status, code) }
 	}
@@ -124,15 +99,16 @@ func TestDeliverSendsTheLogAndThenTheResult(t *testing.T) {
 		reports []string
 		status  int // of the refusal that deliver returns; zero for none
 	}{
-		{"when all is well", nil, nil, []string{logPath, resultPath}, 0},
-		{"when the log is lost once", twice(lose), nil, []string{logPath, logPath, resultPath}, 0},
-		{"when the coordinator is away once", nil, twice(refusal(503, "stopping")), []string{logPath, resultPath, resultPath}, 0},
-		{"when the log is refused", always(refusal(413, "too large")), nil, []string{logPath, resultPath}, 0},
-		{"when the result is there already", nil, always(refusal(400, wire.AlreadyProcessed)), []string{logPath, resultPath}, 0},
-		{"when the build is not ours any more", nil, always(refusal(403, wire.AccessDenied)), []string{logPath, resultPath}, 403},
+		{"when all is well", nil, nil, []string{livePath, logPath, resultPath}, 0},
+		{"when the log is lost once", twice(lose), nil, []string{livePath, logPath, logPath, resultPath}, 0},
+		{"when the coordinator is away once", nil, twice(refusal(503, "stopping")), []string{livePath, logPath, resultPath, resultPath}, 0},
+		{"when the log is refused", always(refusal(413, "too large")), nil, []string{livePath, logPath, resultPath}, 0},
+		{"when the result is there already", nil, always(refusal(400, wire.AlreadyProcessed)), []string{livePath, logPath, resultPath}, 0},
+		{"when the build is not ours any more", nil, always(refusal(403, wire.AccessDenied)), []string{livePath, logPath, resultPath}, 403},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := newFake(t)
+			f.answer[livePath] = refusal(404, "no such route") // as others than tbfg
 			for path, handler := range map[string]func() http.HandlerFunc{logPath: test.log, resultPath: test.result} {
 				if handler != nil {
 					f.answer[path] = handler()
@@ -140,10 +116,10 @@ func TestDeliverSendsTheLogAndThenTheResult(t *testing.T) {
 			}
 			a := f.newAgent(t.Output(), nil)
 			a.run, a.work = t.Context(), t.Context()
-			l := &logFile{name: filepath.Join(a.SpoolDir, build(1)+logSuffix)}
-			defer l.remove()
-			writeLog(t, l, "hello from the builder\n")
-			err := a.deliver(daemon.Allocation{UUID: build(1)}, outcome{result: success}, l)
+			j := newJob(t, a, "hello from the builder\n")
+			j.send(false)
+			err := j.deliver(outcome{result: success})
+			j.stop()
 			var status *wire.StatusError
 			switch {
 			case test.status == 0 && err != nil:
@@ -168,13 +144,70 @@ func TestDeliverSendsTheLogAndThenTheResult(t *testing.T) {
 	}
 }
 
+// TestACoordinatorOfTheOriginalsDialectGetsAll has a coordinator that knows the
+// routes of the Guix Build Coordinator and nothing else.
+func TestACoordinatorOfTheOriginalsDialectGetsAll(t *testing.T) {
+	f := newFake(t)
+	for n := 1; n <= 2; n++ {
+		for _, route := range []string{"POST /build/" + build(n) + "/live-log", "HEAD /build/" + build(n) + "/output/out/partial"} {
+			f.answer[route] = http.NotFound
+		}
+	}
+	a := f.newAgent(t.Output(), nil)
+	a.run, a.work = t.Context(), t.Context()
+	file := filepath.Join(t.TempDir(), "output")
+	if err := os.WriteFile(file, []byte("what was built\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	sum, size, err := nar.Hash(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := daemon.Output{Name: "out", Path: storepath.Path(file), Hash: "sha256:" + base32.Encode(sum[:]), Size: size}
+	for n := 1; n <= 2; n++ {
+		j := &job{Agent: a, b: daemon.Allocation{UUID: build(n), Derivation: "/gnu/store/zfkm1xzp9frcgw4gvbhqsqm30acvq0b1-hello.drv", KeepOutput: true}}
+		if err := errors.Join(j.open(), j.begin()); err != nil {
+			t.Fatal(err)
+		}
+		j.send(false)
+		io.WriteString(j, "hello from the builder\n")
+		out := outcome{result: daemon.Result{Success: true, Ended: now(), Outputs: []daemon.Output{o}}}
+		if err := j.deliver(out); err != nil {
+			t.Fatal(err)
+		}
+		j.end(nil)
+		path := "/build/" + build(n)
+		if got := gunzip(t, []byte(f.bodies["PUT "+path+"/log/gzip"])); got != "hello from the builder\n" {
+			t.Errorf("got the log %q", got)
+		}
+		archive, err := io.ReadAll(lzip.NewReader(strings.NewReader(f.bodies["PUT "+path+"/output/out"])))
+		if got := sha256.Sum256(archive); err != nil || got != sum {
+			t.Errorf("got an output of %d bytes, %v, with another hash", len(archive), err)
+		}
+	}
+	want := []string{
+		"POST /build/" + build(1) + "/live-log", // only once
+		"PUT /build/" + build(1) + "/log/gzip",
+		"HEAD /build/" + build(1) + "/output/out/partial",
+		"PUT /build/" + build(1) + "/output/out",
+		"PUT /build/" + build(1),
+		"PUT /build/" + build(2) + "/log/gzip",
+		"HEAD /build/" + build(2) + "/output/out/partial",
+		"PUT /build/" + build(2) + "/output/out",
+		"PUT /build/" + build(2),
+	}
+	if !slices.Equal(f.reports, want) {
+		t.Errorf("got the reports %q, want %q", f.reports, want)
+	}
+}
+
 func TestASetupFailureIsDeliveredWithoutALog(t *testing.T) {
 	f := newFake(t)
 	a := f.newAgent(t.Output(), nil)
 	a.run, a.work = t.Context(), t.Context()
 	missing := []storepath.Path{"/gnu/store/zfkm1xzp9frcgw4gvbhqsqm30acvq0b1-hello"}
-	err := a.deliver(daemon.Allocation{UUID: build(1)},
-		outcome{setup: &daemon.SetupFailure{Reason: daemon.MissingInputs, MissingInputs: missing}}, &logFile{})
+	j := &job{Agent: a, b: daemon.Allocation{UUID: build(1)}}
+	err := j.deliver(outcome{setup: &daemon.SetupFailure{Reason: daemon.MissingInputs, MissingInputs: missing}})
 	path := "POST /build/" + build(1) + "/report-setup-failure"
 	if err != nil || !slices.Equal(f.reports, []string{path}) {
 		t.Fatalf("got %v, %q, want one report", err, f.reports)
@@ -193,10 +226,10 @@ func TestABuildIsTriedUntilTheAgentStops(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	a.run, a.work = ctx, t.Context()
 	ended := make(chan error, 1)
-	l := &logFile{name: filepath.Join(a.SpoolDir, build(1)+logSuffix)}
-	defer l.remove()
+	j := newJob(t, a, "")
+	defer j.stop()
 	go func() {
-		_, err := a.persist(t.Context(), daemon.Allocation{UUID: build(1), Derivation: "/gnu/store/zfkm1xzp9frcgw4gvbhqsqm30acvq0b1-hello.drv"}, l)
+		_, err := j.persist(t.Context())
 		ended <- err
 	}()
 	f.wait("a second attempt", func() bool {

@@ -3,7 +3,6 @@ package agentapi
 import (
 	"context"
 	"encoding/base64"
-	"fmt"
 	"io"
 	"net/http"
 	"time"
@@ -16,20 +15,58 @@ import (
 type Client struct {
 	caller *wire.Caller
 	agent  string
+	// Patience is how long an answer may take to come, and an upload may
+	// stand still.
+	Patience time.Duration
 }
 
 // NewClient is a client of the coordinator at a URL, such as
 // "http://localhost:8745".
 func NewClient(coordinator, agent, password string) *Client {
 	credentials := "Basic " + base64.StdEncoding.EncodeToString([]byte(agent+":"+password))
-	return &Client{wire.NewCaller(coordinator, func(h http.Header) { h.Set("Authorization", credentials) }), agent}
+	caller := wire.NewCaller(coordinator, func(h http.Header) { h.Set("Authorization", credentials) })
+	return &Client{caller: caller, agent: agent, Patience: patience}
+}
+
+// patience lets the coordinator be held up by its disk. Of requests that take
+// longer nothing is left but an open connection, which something between us may
+// keep from ending.
+const patience = 2 * time.Minute
+
+// json sends a message and decodes the answer, which the coordinator may hold
+// back for a while.
+func (c *Client) json(ctx context.Context, wait time.Duration, method, path string, in, out any) error {
+	ctx, cancel := context.WithTimeout(ctx, wait+c.Patience)
+	defer cancel()
+	return c.caller.JSON(ctx, method, path, in, out)
+}
+
+// upload sends a body, which may take as long as it goes on.
+func (c *Client) upload(ctx context.Context, method, path, contentType string, body io.Reader, size int64, out any) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stalled := time.AfterFunc(c.Patience, cancel)
+	defer stalled.Stop()
+	body = &progress{body, func() { stalled.Reset(c.Patience) }}
+	return c.caller.Do(ctx, method, path, contentType, wire.Sized{Reader: body, Size: size}, out)
+}
+
+// progress tells that a body is being read.
+type progress struct {
+	io.Reader
+	read func()
+}
+
+func (p *progress) Read(b []byte) (int, error) {
+	p.read()
+	return p.Reader.Read(b)
 }
 
 // ReportStatus says how the agent is.
 func (c *Client) ReportStatus(ctx context.Context, s daemon.AgentStatus, initial bool) error {
 	report := wire.StatusReport{Status: s.Status, LoadAverage: &wire.LoadAverage{OneMinute: s.Load1Min},
 		Processors: s.Processors, InitialStatus: initial}
-	return c.caller.JSON(ctx, http.MethodPut, "/agent/"+c.agent, report, nil)
+	return c.json(ctx, 0, http.MethodPut, "/agent/"+c.agent, report, nil)
 }
 
 // Fetched is what a coordinator says when it is asked for builds.
@@ -45,7 +82,7 @@ type Fetched struct {
 func (c *Client) FetchBuilds(ctx context.Context, systems []string, target int, wait time.Duration, held ...string) (Fetched, error) {
 	var reply wire.FetchReply
 	req := wire.FetchRequest{Systems: systems, Target: &target, Wait: wait.Seconds(), Held: held}
-	if err := c.caller.JSON(ctx, http.MethodPost, "/agent/"+c.agent+"/fetch-builds", req, &reply); err != nil {
+	if err := c.json(ctx, wait, http.MethodPost, "/agent/"+c.agent+"/fetch-builds", req, &reply); err != nil {
 		return Fetched{}, err
 	}
 	builds, err := reply.Domain()
@@ -54,26 +91,20 @@ func (c *Client) FetchBuilds(ctx context.Context, systems []string, target int, 
 
 // ReportStart says that a build has begun.
 func (c *Client) ReportStart(ctx context.Context, build string) error {
-	return c.caller.JSON(ctx, http.MethodPost, "/build/"+build+"/report-build-start", nil, nil)
+	return c.json(ctx, 0, http.MethodPost, "/build/"+build+"/report-build-start", nil, nil)
 }
 
 // ReportSetupFailure says that a build could not begin.
 func (c *Client) ReportSetupFailure(ctx context.Context, build string, f daemon.SetupFailure) error {
-	return c.caller.JSON(ctx, http.MethodPost, "/build/"+build+"/report-setup-failure", wire.NewSetupFailure(f), nil)
-}
-
-// SendLog sends a build's whole log, gzip data of the given size.
-func (c *Client) SendLog(ctx context.Context, build string, log io.Reader, size int64) error {
-	return c.caller.Do(ctx, http.MethodPut, fmt.Sprintf("/build/%s/log/gzip", build), "application/gzip",
-		wire.Sized{Reader: log, Size: size}, nil)
+	return c.json(ctx, 0, http.MethodPost, "/build/"+build+"/report-setup-failure", wire.NewSetupFailure(f), nil)
 }
 
 // ReportResult says how a build ended.
 func (c *Client) ReportResult(ctx context.Context, build string, r daemon.Result) error {
-	return c.caller.JSON(ctx, http.MethodPut, "/build/"+build, wire.NewResult(r), nil)
+	return c.json(ctx, 0, http.MethodPut, "/build/"+build, wire.NewResult(r), nil)
 }
 
 // ReleaseBuild gives a build back.
 func (c *Client) ReleaseBuild(ctx context.Context, build string) error {
-	return c.caller.JSON(ctx, http.MethodPost, "/build/"+build+"/release", nil, nil)
+	return c.json(ctx, 0, http.MethodPost, "/build/"+build+"/release", nil, nil)
 }

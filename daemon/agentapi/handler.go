@@ -20,6 +20,11 @@ func Handler(c *coordinator.Coordinator, metrics http.Handler) http.Handler {
 		"report-start":  h.start,
 		"setup-failure": h.setupFailure,
 		"build-log":     h.log,
+		"live-log":      h.liveLog,
+		"live-log-size": h.liveLogSize,
+		"send-output":   h.output,
+		"output-rest":   h.outputRest,
+		"output-size":   h.outputSize,
 		"build-result":  h.result,
 		"build":         h.build,
 		"release-build": h.release,
@@ -65,9 +70,14 @@ func (h *handler) authenticated(serve func(http.ResponseWriter, *http.Request, s
 			wire.Fail(w, r, err)
 			return
 		}
-		wire.Reply(w, http.StatusOK, reply)
+		if reply != answered {
+			wire.Reply(w, http.StatusOK, reply)
+		}
 	}
 }
+
+// answered is the reply of one who has answered by itself.
+const answered = "answered"
 
 // own refuses to let an agent speak for another.
 func own(r *http.Request, agent string) error {
@@ -134,10 +144,6 @@ func (h *handler) setupFailure(w http.ResponseWriter, r *http.Request, agent str
 		return nil, err
 	}
 	return ok, h.c.ReportSetupFailure(r.Context(), agent, r.PathValue("uuid"), failure)
-}
-
-func (h *handler) log(w http.ResponseWriter, r *http.Request, agent string) (any, error) {
-	return ok, h.c.SaveLog(r.Context(), agent, r.PathValue("uuid"), r.PathValue("format"), wire.Body(w, r))
 }
 
 func (h *handler) result(w http.ResponseWriter, r *http.Request, agent string) (any, error) {

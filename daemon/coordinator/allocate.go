@@ -54,6 +54,9 @@ func (c *Coordinator) FetchBuilds(ctx context.Context, agent string, f Fetch) ([
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
+		for i := range allocations {
+			allocations[i].KeepOutput = c.settings().KeepOutputs
+		}
 		if err != nil || given > 0 || f.Wait <= 0 || len(Mistaken(f.Held, allocations)) > 0 {
 			return allocations, err
 		}

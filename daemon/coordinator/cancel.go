@@ -53,6 +53,9 @@ func (c *Coordinator) cancel(ch *change, b datastore.BuildRow, unlessRequired bo
 		c.ended.Canceled++
 		c.announce()
 	})
+	if b.Agent != "" {
+		ch.after = append(ch.after, func() { c.endFiles(b.UUID) })
+	}
 	if err := c.event(ch, buildEvent(daemon.BuildCanceled, b.Build)); err != nil {
 		return "", err
 	}

@@ -37,7 +37,7 @@ func (c *Coordinator) doChores() {
 const forgetBatch = 200
 
 // ForgetOld deletes builds that are not to be kept any longer, their logs
-// first: a log without a build is found by nobody.
+// and outputs first: without a build they are found by nobody.
 func (c *Coordinator) ForgetOld(ctx context.Context) error {
 	keep := c.settings()
 	if keep.KeepFor <= 0 && keep.KeepBuilds <= 0 {
@@ -52,7 +52,7 @@ func (c *Coordinator) ForgetOld(ctx context.Context) error {
 		return err
 	}
 	for _, uuid := range old {
-		if err := c.Logs.Remove(uuid); err != nil {
+		if err := c.forgetFiles(uuid); err != nil {
 			return err
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"codeberg.org/tbfg/tbfg/daemon"
 	"codeberg.org/tbfg/tbfg/daemon/buildlog"
 	"codeberg.org/tbfg/tbfg/daemon/datastore"
+	"codeberg.org/tbfg/tbfg/daemon/outputs"
 	"codeberg.org/tbfg/tbfg/daemon/scheduler"
 	"codeberg.org/tbfg/tbfg/nix/storepath"
 )
@@ -19,6 +20,8 @@ import (
 type Config struct {
 	Store *datastore.Store
 	Logs  *buildlog.Store
+	// Outputs is where agents' outputs go, if they are wanted.
+	Outputs *outputs.Store
 	// Fetch returns the text of a derivation, from the local store or from
 	// one of the substitute URLs. What it cannot have now but perhaps later
 	// is an error of the code [daemon.Unavailable].
@@ -31,11 +34,12 @@ type Config struct {
 // A Coordinator is a running coordinator. Its methods may be called from
 // any goroutine.
 type Coordinator struct {
-	Store *datastore.Store
-	Logs  *buildlog.Store
-	Now   func() time.Time
-	Log   *slog.Logger
-	Fetch func(ctx context.Context, urls []string, drv storepath.Path) ([]byte, error) // see Config
+	Store   *datastore.Store
+	Logs    *buildlog.Store
+	Outputs *outputs.Store
+	Now     func() time.Time
+	Log     *slog.Logger
+	Fetch   func(ctx context.Context, urls []string, drv storepath.Path) ([]byte, error) // see Config
 
 	current  atomic.Pointer[Settings]
 	requests chan *request   // to the writer
@@ -67,7 +71,7 @@ type Coordinator struct {
 // and the store after it.
 func Open(ctx context.Context, config Config) (*Coordinator, error) {
 	c := &Coordinator{
-		Store: config.Store, Logs: config.Logs, Now: config.Now, Log: config.Log, Fetch: config.Fetch,
+		Store: config.Store, Logs: config.Logs, Outputs: config.Outputs, Now: config.Now, Log: config.Log, Fetch: config.Fetch,
 		requests:  make(chan *request),
 		quiet:     make(chan struct{}),
 		stop:      make(chan struct{}),

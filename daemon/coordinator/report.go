@@ -3,7 +3,6 @@ package coordinator
 import (
 	"context"
 	"fmt"
-	"io"
 	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon"
@@ -92,6 +91,12 @@ func (c *Coordinator) ReportResult(ctx context.Context, agent, uuid string, r da
 	want := daemon.Failed
 	if r.Success {
 		want = daemon.Succeeded
+		if _, err := heldOrLost(ctx, c.Store.Queries, agent, uuid); err != nil {
+			return err
+		}
+		if err := c.checkOutputs(uuid, r); err != nil {
+			return err
+		}
 	}
 	news := false
 	err := c.change(ctx, func(ch *change) error {
@@ -122,6 +127,7 @@ func (c *Coordinator) finish(ch *change, b datastore.BuildRow, agent string, r d
 		}
 		c.announce()
 	})
+	ch.after = append(ch.after, func() { c.endFiles(b.UUID) })
 	b.Agent = agent
 	event := buildEvent(daemon.BuildFailure, b.Build)
 	if r.Success {
@@ -258,14 +264,6 @@ func (c *Coordinator) ReleaseBuild(ctx context.Context, agent, uuid string) erro
 		c.Log.Info("build "+uuid+" handed back", "agent", agent)
 	}
 	return err
-}
-
-// SaveLog keeps a build's log as an agent sends it.
-func (c *Coordinator) SaveLog(ctx context.Context, agent, uuid, format string, body io.Reader) error {
-	if _, err := heldOrLost(ctx, c.Store.Queries, agent, uuid); err != nil {
-		return err
-	}
-	return c.Logs.Save(uuid, format, body)
 }
 
 // ReportStatus keeps what an agent says of itself.

@@ -35,6 +35,8 @@ type Policy struct {
 	// RetryFailures is how many times in a row a failed build is submitted
 	// again; zero for never.
 	RetryFailures int
+	// KeepOutputs has agents send what they built.
+	KeepOutputs bool
 	// KeepFor and KeepBuilds are how long finished builds are kept, and how
 	// many of them; zero for all.
 	KeepFor    time.Duration

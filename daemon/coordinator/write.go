@@ -25,6 +25,8 @@ type change struct {
 	// commit itself fails: then memory is rebuilt from the database.
 	then []func()
 	undo []func()
+	// after is done after the commit by who asked, without a lock: files.
+	after []func()
 }
 
 type request struct {
@@ -52,6 +54,11 @@ func (c *Coordinator) change(ctx context.Context, do func(*change) error) error 
 	}
 	select {
 	case err := <-r.err:
+		if err == nil {
+			for _, f := range r.c.after {
+				f()
+			}
+		}
 		return err
 	case <-ctx.Done():
 		return context.Cause(ctx)

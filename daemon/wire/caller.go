@@ -83,29 +83,51 @@ func (c *Caller) Do(ctx context.Context, method, path, contentType string, body 
 			}
 		}
 	}
-	if c.Auth != nil {
-		c.Auth(req.Header)
-	}
-	resp, err := c.HTTP.Do(req)
-	if err != nil {
-		return err // says method, URL and what went wrong
-	}
-	defer resp.Body.Close()
-	data, err := io.ReadAll(io.LimitReader(resp.Body, 64<<20))
-	if err != nil {
-		return fmt.Errorf("%s %s: read the answer: %w", method, req.URL, err)
-	}
-	if resp.StatusCode/100 != 2 {
-		var e ErrorBody
-		_ = json.Unmarshal(data, &e) // another server's error page is none of ours
-		seconds, _ := time.ParseDuration(resp.Header.Get("Retry-After") + "s")
-		return &StatusError{resp.StatusCode, e.Error, e.Message, max(0, seconds)}
-	}
-	if out == nil {
-		return nil
+	_, data, err := c.send(req)
+	if err != nil || out == nil {
+		return err
 	}
 	if err := Unmarshal(data, out); err != nil {
 		return fmt.Errorf("%s %s: the answer makes no sense: %w", method, req.URL, err)
 	}
 	return nil
+}
+
+// Length is the length of what lies at a path.
+func (c *Caller) Length(ctx context.Context, path string) (int64, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, c.Base+path, nil)
+	if err != nil {
+		return 0, fmt.Errorf("HEAD %s: %w", path, err)
+	}
+	resp, _, err := c.send(req)
+	if err == nil && resp.ContentLength < 0 {
+		err = fmt.Errorf("HEAD %s: the answer has no length", req.URL)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return resp.ContentLength, nil
+}
+
+// send sends a request with credentials and reads the answer.
+func (c *Caller) send(req *http.Request) (resp *http.Response, data []byte, err error) {
+	if c.Auth != nil {
+		c.Auth(req.Header)
+	}
+	resp, err = c.HTTP.Do(req)
+	if err != nil {
+		return nil, nil, err // says method, URL and what went wrong
+	}
+	defer resp.Body.Close()
+	data, err = io.ReadAll(io.LimitReader(resp.Body, 64<<20))
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s %s: read the answer: %w", req.Method, req.URL, err)
+	}
+	if resp.StatusCode/100 != 2 {
+		var e ErrorBody
+		_ = json.Unmarshal(data, &e) // another server's error page is none of ours
+		seconds, _ := time.ParseDuration(resp.Header.Get("Retry-After") + "s")
+		return nil, nil, &StatusError{resp.StatusCode, e.Error, e.Message, max(0, seconds)}
+	}
+	return resp, data, nil
 }

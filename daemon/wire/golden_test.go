@@ -111,6 +111,7 @@ var replies = map[string]any{
 	"retry-hooks-reply": RetryHooksReply{3},
 	"status":            NewFarmStatus(errors.New("the disk is full"), 2, map[daemon.State]int{daemon.Ready: 12}, []daemon.Agent{fullAgent, {ID: bedok}}),
 	"status-good":       NewFarmStatus(nil, 0, nil, nil),
+	"log-size":          LogSize{1 << 40},
 	"reload-reply":      ConfigStatus{"/etc/tbfg/config.toml", []string{"log_level"}, []string{"state_dir"}, "it is wrong"},
 	"secrets":           SecretList{[]Secret{{"client.token", "/var/lib/tbfg/secrets/client.token", "what for", Time{noon}}}},
 	"error":             ErrorBody{AlreadyProcessed, "the build is failed already"},

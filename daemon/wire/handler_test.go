@@ -68,7 +68,7 @@ func TestEveryRouteIsServed(t *testing.T) {
 				t.Errorf("%s has no method", pattern)
 				continue
 			}
-			path = strings.NewReplacer("{uuid}", bedok, "{format}", "gzip", "{id}", "7").Replace(path)
+			path = strings.NewReplacer("{uuid}", bedok, "{format}", "gzip", "{name}", "out", "{id}", "7").Replace(path)
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, httptest.NewRequest(method, path, nil))
 			var got struct{ Route, Of string }

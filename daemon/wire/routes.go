@@ -10,6 +10,11 @@ var Routes = map[string][]string{
 	"report-start":  {"POST /build/{uuid}/report-build-start", "POST /build/{uuid}/report-start"},
 	"setup-failure": {"POST /build/{uuid}/report-setup-failure"},
 	"build-log":     {"PUT /build/{uuid}/log/{format}", "POST /build/{uuid}/log/{format}"},
+	"live-log":      {"POST /build/{uuid}/live-log"}, // tbfg's own
+	"live-log-size": {"GET /build/{uuid}/live-log"},  // tbfg's own
+	"send-output":   {"PUT /build/{uuid}/output/{name}", "POST /build/{uuid}/output/{name}"},
+	"output-rest":   {"POST /build/{uuid}/output/{name}/partial", "PUT /build/{uuid}/output/{name}/partial"},
+	"output-size":   {"HEAD /build/{uuid}/output/{name}/partial"},
 	"build-result":  {"PUT /build/{uuid}", "POST /build/{uuid}"},
 	"release-build": {"POST /build/{uuid}/release"}, // tbfg's own
 	"metrics":       {"GET /metrics"},

@@ -15,6 +15,7 @@ import (
 	"codeberg.org/tbfg/tbfg/daemon/buildlog"
 	"codeberg.org/tbfg/tbfg/daemon/coordinator"
 	"codeberg.org/tbfg/tbfg/daemon/datastore"
+	"codeberg.org/tbfg/tbfg/daemon/outputs"
 	"codeberg.org/tbfg/tbfg/nix/derivation"
 	"codeberg.org/tbfg/tbfg/nix/storepath"
 	"codeberg.org/tbfg/tbfg/tests/machine"
@@ -98,7 +99,7 @@ func coordinate(ctx context.Context, state string, m *machine.Machine, f func(*c
 		return err
 	}
 	c, err := coordinator.Open(ctx, coordinator.Config{
-		Store: store, Logs: logs, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Store: store, Logs: logs, Outputs: outputs.New(filepath.Join(state, "builds"), 1<<20), Now: time.Now, Log: slog.New(slog.DiscardHandler),
 		Settings: coordinator.Settings{Policy: coordinator.Policy{Lease: time.Hour, SetupRetry: time.Minute, MaxSetupRetry: time.Hour}},
 		Fetch: func(_ context.Context, _ []string, path storepath.Path) ([]byte, error) {
 			if dir == nil {

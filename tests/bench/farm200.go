@@ -105,11 +105,17 @@ func guixBuild(ctx context.Context, m *machine.Machine, drvs []string) error {
 type farm struct {
 	program     string
 	coordinator string
+	agents      string // where agents connect
 	client      *clientapi.Client
 }
 
 // serve starts a farm in a machine, building n derivations at a time.
 func serve(ctx context.Context, m *machine.Machine, program string, n int) (*farm, error) {
+	return serveWith(ctx, m, program, "", fmt.Sprintf("enabled = true\nmax_parallel_builds = %d", n))
+}
+
+// serveWith starts a farm with some keys set.
+func serveWith(ctx context.Context, m *machine.Machine, program, coordinator, localAgent string) (*farm, error) {
 	agents, err := freeAddress()
 	if err != nil {
 		return nil, err
@@ -123,13 +129,13 @@ state_dir = "/var/lib/tbfg"
 [coordinator]
 agent_listen = [%q]
 client_listen = [%q]
+%s
 [front]
 listen = []
 [local_agent]
-enabled = true
-max_parallel_builds = %d
+%s
 max_1min_load_average = 1000  # other programs may be what makes the load
-`, agents, clients, n)
+`, agents, clients, coordinator, localAgent)
 	if err := m.WriteFile("/etc/tbfg.toml", []byte(config), 0o644); err != nil {
 		return nil, err
 	}
@@ -143,7 +149,7 @@ max_1min_load_average = 1000  # other programs may be what makes the load
 	if err := p.WaitAccept(ctx, "tcp", clients); err != nil {
 		return nil, err
 	}
-	return &farm{program, "http://" + clients, clientapi.NewClient("http://" + clients)}, nil
+	return &farm{program, "http://" + clients, agents, clientapi.NewClient("http://" + clients)}, nil
 }
 
 func freeAddress() (string, error) {

@@ -56,7 +56,7 @@ func TestEveryRouteAnswersInTheProgramThatGuixBuilds(t *testing.T) {
 	served := 0
 	for name, patterns := range wire.Routes {
 		for _, pattern := range patterns {
-			route := strings.NewReplacer("{uuid}", agent.ID, "{format}", "gzip").Replace(pattern)
+			route := strings.NewReplacer("{uuid}", agent.ID, "{format}", "gzip", "{name}", "out").Replace(pattern)
 			known := 0
 			for _, address := range []string{agents, clients} {
 				if status, reply := send(t, address, route, agent.ID, password.Password); !strings.Contains(reply, "no such route") {

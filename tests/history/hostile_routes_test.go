@@ -19,7 +19,7 @@ var openRoutes = []string{"builds", "agents", "passwords", "output", "failed-set
 // fill puts something for each name in a pattern.
 func fill(pattern, uuid string) (method, path string) {
 	method, path, _ = strings.Cut(pattern, " ")
-	path = strings.ReplaceAll(path, "{format}", "gzip")
+	path = strings.NewReplacer("{format}", "gzip", "{name}", "out").Replace(path)
 	return method, names.ReplaceAllLiteralString(path, uuid)
 }
 
@@ -50,7 +50,7 @@ func (g *target) foreign() {
 	sound := map[string]string{
 		"agent-status": `{"status": "idle"}`, "fetch-builds": `{"systems": ["x86_64-linux"], "target_count": 1}`, "report-start": "",
 		"setup-failure": `{"failure_reason": "missing_inputs"}`, "build-log": string(LogOf("x")), "build-result": `{"result": "success"}`,
-		"release-build": "", "agent": "", "build": "",
+		"release-build": "", "agent": "", "build": "", "live-log-size": "", "send-output": "x", "output-rest": "x", "output-size": "",
 	}
 	for route, body := range sound {
 		for _, pattern := range wire.Routes[route] {

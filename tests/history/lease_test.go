@@ -20,6 +20,7 @@ import (
 	"codeberg.org/tbfg/tbfg/daemon/coordinator"
 	"codeberg.org/tbfg/tbfg/daemon/coordinator/coordinatortest"
 	"codeberg.org/tbfg/tbfg/daemon/datastore"
+	"codeberg.org/tbfg/tbfg/daemon/outputs"
 	"codeberg.org/tbfg/tbfg/daemon/wire"
 	"codeberg.org/tbfg/tbfg/nix/storepath"
 )
@@ -39,7 +40,8 @@ func newInside(t *testing.T, seed uint64, layers, width int, policy coordinator.
 		t.Fatal(err)
 	}
 	c, err := coordinator.Open(t.Context(), coordinator.Config{Store: store, Logs: logs, Settings: coordinator.Settings{Policy: policy},
-		Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Outputs: outputs.New(filepath.Join(dir, "builds"), 1<<20),
+		Now:     time.Now, Log: slog.New(slog.DiscardHandler),
 		Fetch: func(_ context.Context, _ []string, drv storepath.Path) ([]byte, error) {
 			return graph.Known[drv].Bytes(), nil
 		}})

@@ -16,6 +16,7 @@ import (
 	"codeberg.org/tbfg/tbfg/daemon/buildlog"
 	"codeberg.org/tbfg/tbfg/daemon/coordinator"
 	"codeberg.org/tbfg/tbfg/daemon/datastore"
+	"codeberg.org/tbfg/tbfg/daemon/outputs"
 	"codeberg.org/tbfg/tbfg/nix/storepath"
 )
 
@@ -24,6 +25,9 @@ const System = "x86_64-linux"
 
 // MaxLogSize is the largest log of a build.
 const MaxLogSize = 1 << 20
+
+// MaxOutputSize is the largest output.
+const MaxOutputSize = 1 << 20
 
 // SetupRetry and MaxSetupRetry are the pauses after setup failures.
 const (
@@ -108,6 +112,7 @@ func (f *Farm) start() {
 	}
 	conf := coordinator.Config{
 		Store: store, Logs: logs, Fetch: f.Derivations.Fetch,
+		Outputs:  outputs.New(filepath.Join(filepath.Dir(f.Database), "builds"), MaxOutputSize),
 		Settings: coordinator.Settings{Policy: coordinator.Policy{SetupRetry: SetupRetry, MaxSetupRetry: MaxSetupRetry}},
 		Now:      f.Clock.Now, Log: slog.New(slog.NewTextHandler(f.Log, nil)),
 	}

@@ -1,0 +1,84 @@
+package coordinator
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"slices"
+
+	"codeberg.org/tbfg/tbfg/daemon"
+	"codeberg.org/tbfg/tbfg/daemon/outputs"
+)
+
+// SaveOutput keeps an output of a build as an agent sends it. A coordinator
+// that keeps none has told so with the build; who sends one all the same does
+// so in vain.
+func (c *Coordinator) SaveOutput(ctx context.Context, agent, uuid, name string, p outputs.Part, body io.Reader) error {
+	if err := c.hasOutput(ctx, agent, uuid, name); err != nil {
+		return err
+	}
+	if !c.settings().KeepOutputs {
+		_, err := io.Copy(io.Discard, body)
+		return err
+	}
+	_, err := c.Outputs.Save(uuid, name, p, body)
+	return err
+}
+
+// OutputSize is how many bytes of an output have arrived.
+func (c *Coordinator) OutputSize(ctx context.Context, agent, uuid, name string) (int64, error) {
+	if err := c.hasOutput(ctx, agent, uuid, name); err != nil {
+		return 0, err
+	}
+	size, err := c.Outputs.Partial(uuid, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = daemon.Errorf(daemon.NotFound, "nothing has arrived of the output %s of build %s", name, uuid)
+	}
+	return size, err
+}
+
+// hasOutput fails unless the agent may send a build's output of that name.
+func (c *Coordinator) hasOutput(ctx context.Context, agent, uuid, name string) error {
+	if _, err := heldOrLost(ctx, c.Store.Queries, agent, uuid); err != nil {
+		return err
+	}
+	if err := daemon.CheckOutputName(name); err != nil {
+		return err
+	}
+	b, err := c.Build(ctx, uuid)
+	if err == nil && !slices.ContainsFunc(b.Outputs, func(o daemon.Output) bool { return o.Name == name }) {
+		err = daemon.Errorf(daemon.NotFound, "the build %s has no output %s", uuid, name)
+	}
+	return err
+}
+
+// checkOutputs compares what an agent says of the outputs with what it sent.
+func (c *Coordinator) checkOutputs(uuid string, r daemon.Result) error {
+	if !c.settings().KeepOutputs {
+		return nil
+	}
+	for _, o := range r.Outputs {
+		if daemon.CheckOutputName(o.Name) != nil {
+			continue
+		}
+		m, err := c.Outputs.Meta(uuid, o.Name)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			c.Log.Warn("build "+uuid+" succeeded, but its output was not sent", "output", o.Name)
+		case err != nil:
+			return err
+		case m.Hash != o.Hash:
+			return daemon.Errorf(daemon.Invalid, "result: the output %s was sent with the hash %s, not %s", o.Name, m.Hash, o.Hash)
+		}
+	}
+	return nil
+}
+
+// forgetFiles deletes a build's log and outputs.
+func (c *Coordinator) forgetFiles(uuid string) error {
+	if err := c.Logs.Remove(uuid); err != nil {
+		return err
+	}
+	return c.Outputs.Remove(uuid)
+}

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"codeberg.org/tbfg/tbfg/daemon"
+	"codeberg.org/tbfg/tbfg/daemon/clientapi"
+	"codeberg.org/tbfg/tbfg/tests/machine"
+	"codeberg.org/tbfg/tbfg/tests/toy"
+)
+
+// The memory of an agent by itself, in a process of its own: idle, and the
+// most that it had when it has sent a large output. As lzip it is a smaller
+// one: that takes minutes, and memory does not depend on it.
+func init() {
+	register(&race{
+		name: "agent-memory",
+		what: "resident memory of an agent, idle and while it sends outputs",
+		measure: func(ctx context.Context, s *setup) (figure, error) {
+			one := func(name string, most float64) figure {
+				return figure{race: &race{name: "agent-memory-" + name, unit: "MB", goal: atMost(most)}}
+			}
+			m, err := s.machine(ctx)
+			if err != nil {
+				return figure{}, err
+			}
+			shop, err := s.shop(ctx, m)
+			if err != nil {
+				return figure{}, err
+			}
+			a, err := s.keeper(ctx, m)
+			if err != nil {
+				return figure{}, err
+			}
+			idle, zstd, lzip := one("idle", 30), one("zstd", 60), one("lzip", 110)
+			for _, part := range []struct {
+				compression string
+				megabytes   int
+				figure      *figure
+			}{{"zstd", 2000, &zstd}, {"lzip", 40, &lzip}} {
+				p, err := a.run(ctx, part.compression)
+				if err != nil {
+					return figure{}, err
+				}
+				if mb, err := memory(p.Pid(), "VmRSS"); err != nil {
+					return figure{}, err
+				} else {
+					idle.ours = append(idle.ours, mb)
+				}
+				// Half of each block is random.
+				drv, err := shop.Add(ctx, toy.Recipe{Name: "large-" + part.compression, Script: fmt.Sprintf(
+					`for i in $(seq %d); do dd if=/dev/urandom bs=500000 count=1; dd if=/dev/zero bs=500000 count=1; done >"$out" 2>/dev/null`, part.megabytes)})
+				if err != nil {
+					return figure{}, err
+				}
+				s.progress(fmt.Sprintf("%d MB as %s", part.megabytes, part.compression))
+				if err := a.build(ctx, drv); err != nil {
+					return figure{}, err
+				}
+				mb, err := memory(p.Pid(), "VmHWM")
+				if err != nil {
+					return figure{}, err
+				}
+				part.figure.ours = []float64{mb}
+				p.Stop(10 * time.Second)
+			}
+			idle.more = []figure{zstd, lzip}
+			return idle, nil
+		},
+	})
+}
+
+// keeper is a farm that keeps outputs, with an agent that can be run.
+type keeper struct {
+	*machine.Machine
+	client      *clientapi.Client
+	agents      string
+	id          string
+	passwordArg string
+}
+
+func (s *setup) keeper(ctx context.Context, m *machine.Machine) (*keeper, error) {
+	program, err := s.program(ctx)
+	if err != nil {
+		return nil, err
+	}
+	f, err := serveWith(ctx, m, program, "keep_outputs = true", "enabled = false")
+	if err != nil {
+		return nil, err
+	}
+	k := &keeper{Machine: m, client: f.client, agents: f.agents, passwordArg: "--password-file=/etc/tbfg-password"}
+	k.id, err = k.client.NewAgent(ctx, "bench", "")
+	if err != nil {
+		return nil, err
+	}
+	password, err := k.client.NewPassword(ctx, k.id)
+	if err != nil {
+		return nil, err
+	}
+	return k, m.WriteFile("/etc/tbfg-password", []byte(password+"\n"), 0o600)
+}
+
+// run runs the agent, and returns once it is idle.
+func (k *keeper) run(ctx context.Context, compression string) (*machine.Process, error) {
+	config := fmt.Sprintf("[agent]\noutput_compression = %q\nmax_1min_load_average = 1000\n", compression)
+	if err := k.WriteFile("/etc/tbfg-agent.toml", []byte(config), 0o644); err != nil {
+		return nil, err
+	}
+	p, err := k.Launch("agent", k.Command(context.Background(), "tbfg", "agent", "run", "--config=/etc/tbfg-agent.toml",
+		"--coordinator=http://"+k.agents, "--uuid="+k.id, k.passwordArg))
+	if err != nil {
+		return nil, err
+	}
+	_, err = p.WaitLine(ctx, "currently allocated 0 builds")
+	return p, err
+}
+
+func (k *keeper) build(ctx context.Context, drv *toy.Drv) error {
+	done, err := k.client.Submit(ctx, daemon.Submission{Derivation: drv.Path})
+	if err != nil {
+		return err
+	}
+	for {
+		b, err := k.client.Build(ctx, done.Submitted)
+		switch {
+		case err != nil:
+			return err
+		case b.State == daemon.Succeeded:
+			return nil
+		case b.State.Finished():
+			return fmt.Errorf("the build is %s: %s", b.State, b.FailureReason)
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+}
+
+// memory is what the kernel says of a process, in MB.
+func memory(pid int, what string) (float64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		var kb float64
+		if _, err := fmt.Sscanf(line, what+": %f kB", &kb); err == nil {
+			return kb * 1024 / 1e6, nil
+		}
+	}
+	return 0, fmt.Errorf("the kernel does not tell %s of process %d", what, pid)
+}
