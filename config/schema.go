@@ -55,6 +55,11 @@ type Builder struct {
 	MaxLoad            float64  `toml:"max_1min_load_average" comment:"No build starts while the load average is above this; 0 for the number of processors."`
 	DerivationURLs     []string `toml:"derivation_substitute_urls" comment:"Substitute servers for derivations; [] leaves it to the guix-daemon."`
 	InputURLs          []string `toml:"non_derivation_substitute_urls" comment:"Substitute servers for everything else; [] leaves it to the guix-daemon."`
+	Cores              int      `toml:"cores" comment:"How many processors one build may use; 0 leaves it to the guix-daemon."`
+	BuildTimeout       Duration `toml:"build_timeout" comment:"How long a build may take, unless it has a tag \"timeout\"; \"0s\" leaves it to the guix-daemon."`
+	MaxSilentTime      Duration `toml:"max_silent_time" comment:"How long a build may write nothing, unless it has a tag \"max-silent-time\"; \"0s\" leaves it to the guix-daemon."`
+	AllowExisting      bool     `toml:"allow_existing_outputs" comment:"Whether outputs that are there already count as built, instead of being deleted and built again."`
+	MinFree            int64    `toml:"min_free_space" comment:"No builds are asked for or begun while the disk of the store or the spool has fewer bytes free."`
 	DaemonSocket       string   `toml:"daemon_socket" comment:"Address of the guix-daemon; empty for $GUIX_DAEMON_SOCKET or the usual one."`
 }
 
@@ -91,7 +96,7 @@ func (d *Duration) UnmarshalText(text []byte) error {
 
 // Default is the configuration without a file, with its state in a directory.
 func Default(stateDir string) Config {
-	builder := Builder{Systems: []string{}, MaxParallelUploads: 1, DerivationURLs: []string{}, InputURLs: []string{}}
+	builder := Builder{Systems: []string{}, MaxParallelUploads: 1, MinFree: 1 << 30, DerivationURLs: []string{}, InputURLs: []string{}}
 	return Config{
 		StateDir: stateDir,
 		LogLevel: "info",

@@ -80,6 +80,10 @@ func (v *validator) builder(table string, b Builder) {
 	v.check(b.MaxParallelUploads >= 1, "%s.max_parallel_uploads must be at least 1", table)
 	v.check(b.MaxAllocatedBuilds == 0 || b.MaxAllocatedBuilds >= b.Parallel() && b.MaxAllocatedBuilds <= maxBuilds,
 		"%s.max_allocated_builds must be 0, or from max_parallel_builds to %d", table, maxBuilds)
+	v.check(b.Cores >= 0, "%s.cores must not be negative", table)
+	v.check(b.BuildTimeout >= 0, "%s.build_timeout must not be negative", table)
+	v.check(b.MaxSilentTime >= 0, "%s.max_silent_time must not be negative", table)
+	v.check(b.MinFree >= 0, "%s.min_free_space must not be negative", table)
 	v.check(b.MaxLoad >= 0, "%s.max_1min_load_average must be 0 or more", table)
 	v.check(len(b.Systems) > 0 || HostSystem() != "", "%s.systems must be set: this machine's system is not known", table)
 	for _, s := range b.Systems {

@@ -10,6 +10,7 @@ import (
 
 	"codeberg.org/tbfg/tbfg/config"
 	"codeberg.org/tbfg/tbfg/daemon/agent"
+	"codeberg.org/tbfg/tbfg/daemon/substitutes"
 	"codeberg.org/tbfg/tbfg/shepherd"
 
 	"github.com/urfave/cli/v2"
@@ -42,6 +43,11 @@ func agentFlags() []cli.Flag {
 		&cli.IntFlag{Name: "max-parallel-uploads", Usage: "`NUMBER` of uploads at the same time", DefaultText: "1"},
 		&cli.IntFlag{Name: "max-allocated-builds", Usage: "`NUMBER` of builds to hold in all", DefaultText: "twice as many as may run"},
 		&cli.Float64Flag{Name: "max-1min-load-average", Usage: "start nothing while the load average is above `LOAD`", DefaultText: "the number of processors"},
+		&cli.IntFlag{Name: "cores", Usage: "`NUMBER` of processors that one build may use", DefaultText: "the guix-daemon's"},
+		&cli.DurationFlag{Name: "build-timeout", Usage: "`TIME` that a build may take, unless it has a tag \"timeout\"", DefaultText: "the guix-daemon's"},
+		&cli.DurationFlag{Name: "max-silent-time", Usage: "`TIME` that a build may write nothing, unless it has a tag \"max-silent-time\"", DefaultText: "the guix-daemon's"},
+		&cli.BoolFlag{Name: "allow-existing-outputs", Usage: "take outputs that are there already for built, instead of deleting them"},
+		&cli.Int64Flag{Name: "min-free-space", Usage: "begin nothing while a disk has fewer `BYTES` free", DefaultText: "1 GiB"},
 		&cli.StringFlag{Name: "derivation-substitute-urls", Usage: "substitute servers for derivations, `URLS` separated by blanks"},
 		&cli.StringFlag{Name: "non-derivation-substitute-urls", Usage: "substitute servers for everything else, `URLS` separated by blanks"},
 	}
@@ -55,13 +61,24 @@ func applyAgentFlags(c *cli.Context, a *config.Agent) {
 		}
 	}
 	for flag, field := range map[string]*int{"max-parallel-builds": &a.MaxParallelBuilds,
-		"max-parallel-uploads": &a.MaxParallelUploads, "max-allocated-builds": &a.MaxAllocatedBuilds} {
+		"max-parallel-uploads": &a.MaxParallelUploads, "max-allocated-builds": &a.MaxAllocatedBuilds, "cores": &a.Cores} {
 		if c.IsSet(flag) {
 			*field = c.Int(flag)
 		}
 	}
 	if c.IsSet("max-1min-load-average") {
 		a.MaxLoad = c.Float64("max-1min-load-average")
+	}
+	for flag, field := range map[string]*config.Duration{"build-timeout": &a.BuildTimeout, "max-silent-time": &a.MaxSilentTime} {
+		if c.IsSet(flag) {
+			*field = config.Duration(c.Duration(flag))
+		}
+	}
+	if c.IsSet("allow-existing-outputs") {
+		a.AllowExisting = c.Bool("allow-existing-outputs")
+	}
+	if c.IsSet("min-free-space") {
+		a.MinFree = c.Int64("min-free-space")
 	}
 	if c.IsSet("system") {
 		a.Systems = c.StringSlice("system")
@@ -133,6 +150,9 @@ func newAgent(b config.Builder, a agent.Config) (*agent.Agent, error) {
 	a.Systems = b.BuildSystems()
 	a.MaxParallelBuilds, a.MaxParallelUploads = b.Parallel(), b.MaxParallelUploads
 	a.MaxAllocatedBuilds, a.MaxLoad, a.Daemon = b.MaxAllocatedBuilds, b.MaxLoad, b.DaemonSocket
+	a.Cores, a.Timeout, a.MaxSilentTime = b.Cores, time.Duration(b.BuildTimeout), time.Duration(b.MaxSilentTime)
+	a.AllowExisting, a.MinFree = b.AllowExisting, b.MinFree
+	a.Native, a.Narinfo = config.HostSystem(), new(substitutes.Client).Narinfo
 	if len(b.DerivationURLs) > 0 {
 		a.DerivationURLs = b.DerivationURLs
 	}

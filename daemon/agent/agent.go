@@ -10,12 +10,15 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon"
 	"codeberg.org/tbfg/tbfg/daemon/agentapi"
 	"codeberg.org/tbfg/tbfg/daemon/durable"
 	"codeberg.org/tbfg/tbfg/nix/guixdaemon"
+	"codeberg.org/tbfg/tbfg/nix/narinfo"
+	"codeberg.org/tbfg/tbfg/nix/storepath"
 )
 
 // Config is what an agent is told.
@@ -29,11 +32,24 @@ type Config struct {
 	MaxParallelUploads int
 	MaxAllocatedBuilds int     // builds to hold in all; zero for twice MaxParallelBuilds
 	MaxLoad            float64 // 1-minute load average above which nothing starts; zero for the number of processors
+	MinFree            int64   // bytes that must be free on the disks of store and spool for builds to be asked for and begun
+
+	// Limits of a build; zero leaves one to the daemon, a negative duration
+	// is none. A build's tags can name others, see limits.
+	Cores         int
+	Timeout       time.Duration
+	MaxSilentTime time.Duration
+
+	AllowExisting bool   // take outputs that are there already for built
+	Native        string // the machine's own system, such as "x86_64-linux"
 
 	// DerivationURLs and InputURLs are the substitute servers for
 	// derivations and for all else; nil leaves them to the daemon.
 	DerivationURLs []string
 	InputURLs      []string
+	// Narinfo asks substitute servers what they say of an item, and tells
+	// which it was; nil if nobody can be asked.
+	Narinfo func(ctx context.Context, urls []string, path storepath.Path) (*narinfo.Info, string, error)
 
 	Daemon   string        // address of the guix-daemon; empty for the usual one
 	SpoolDir string        // for logs under way
@@ -46,6 +62,13 @@ type Agent struct {
 	Config
 	api     *agentapi.Client
 	uploads chan struct{} // holds a token for each upload under way
+
+	derivations, others *fetcher // of store items
+	ahead               ahead
+	foreign             foreignSystems
+	phases              phases
+	full                atomic.Bool  // there was too little room on a disk when last looked at
+	contact             atomic.Int64 // when the coordinator last answered, in nanoseconds since 1970
 
 	run    context.Context // Run's: while it lasts new attempts begin
 	work   context.Context // of builds and reports; ends Grace after Run's
@@ -97,6 +120,9 @@ func New(config Config) (*Agent, error) {
 		api:     agentapi.NewClient(config.Coordinator, config.UUID, config.Password),
 		uploads: make(chan struct{}, max(1, config.MaxParallelUploads)),
 		events:  make(chan event),
+
+		derivations: newFetcher(config.Daemon, config.DerivationURLs),
+		others:      newFetcher(config.Daemon, config.InputURLs),
 	}, nil
 }
 
@@ -121,6 +147,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	work, stopWork := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer stopWork(nil)
 	a.run, a.work = ctx, work
+	a.lookForRoom()
 	if err := a.introduce(ctx); err != nil {
 		return err
 	}
@@ -129,6 +156,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	go s.reportStatus(ctx)
 	err := s.loop(ctx)
 
+	a.ahead.dropAll()
 	s.handBack()
 	grace := time.AfterFunc(a.Grace, func() { stopWork(errStopping) })
 	defer grace.Stop()
@@ -174,7 +202,10 @@ func (a *Agent) introduce(ctx context.Context) error {
 
 func (a *Agent) status(running int) daemon.AgentStatus {
 	s := daemon.AgentStatus{Status: "idle", Processors: runtime.NumCPU()}
-	if running > 0 {
+	switch {
+	case a.full.Load():
+		s.Status = "low on disk space"
+	case running > 0:
 		s.Status = "running"
 	}
 	s.Load1Min, _ = loadAverage()

@@ -24,6 +24,10 @@ func (a *Agent) insist(ctx context.Context, what string, do func(context.Context
 	pause := firstPause
 	for attempt := 1; ; attempt++ {
 		err := do(ctx)
+		var status *wire.StatusError
+		if err == nil || errors.As(err, &status) {
+			a.contact.Store(time.Now().UnixNano())
+		}
 		if err == nil {
 			if attempt > 1 {
 				a.Log.Info("could at last "+what, "attempts", attempt)
@@ -33,8 +37,7 @@ func (a *Agent) insist(ctx context.Context, what string, do func(context.Context
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		var status *wire.StatusError
-		if errors.As(err, &status) && !passing(status.Status) {
+		if status != nil && !passing(status.Status) {
 			return err
 		}
 		if attempt == 1 {
