@@ -25,6 +25,8 @@ type Config struct {
 type Coordinator struct {
 	Database       string   `toml:"database" apply:"restart" comment:"The database file; empty for tbfg.db in state_dir."`
 	AgentListen    []string `toml:"agent_listen" apply:"restart" comment:"Addresses where agents connect (they authenticate)."`
+	Certificate    string   `toml:"agent_certificate" apply:"restart" comment:"File with the PEM certificate, and those that certify it, for agents to connect by https; empty for http."`
+	CertificateKey string   `toml:"agent_certificate_key" apply:"restart" comment:"File with its private key. Both may be replaced while the coordinator runs."`
 	ClientListen   []string `toml:"client_listen" apply:"restart" comment:"Addresses for commands and the front end: loopback only, since nothing is asked there."`
 	DerivationURLs []string `toml:"derivation_substitute_urls" comment:"Substitute servers for derivations that the store here lacks, unless a submission names some."`
 	MaxLogSize     int64    `toml:"max_log_size" apply:"restart" comment:"Largest log of a build, in bytes."`
@@ -74,10 +76,14 @@ type LocalAgent struct {
 // Agent configures "tbfg agent run", for machines that build for a
 // coordinator elsewhere.
 type Agent struct {
-	Coordinator  string `toml:"coordinator" comment:"URL of the coordinator."`
-	UUID         string `toml:"uuid" comment:"The agent's UUID, as \"tbfg agent new\" printed it."`
-	PasswordFile string `toml:"password_file" comment:"File with the agent's password, readable by the agent only."`
-	SpoolDir     string `toml:"spool_dir" comment:"Where logs under way are kept; empty for a directory in the cache directory."`
+	Coordinator  string   `toml:"coordinator" comment:"URL of the coordinator."`
+	CAFile       string   `toml:"ca_file" comment:"File with the PEM certificates of the authorities that certify an https coordinator; empty for the system's."`
+	UUID         string   `toml:"uuid" comment:"The agent's UUID, as \"tbfg agent new\" printed it."`
+	PasswordFile string   `toml:"password_file" comment:"File with the agent's password, readable by the agent only. It may change while the agent runs."`
+	Name         string   `toml:"name" comment:"In the place of uuid: a name under which the agent enrols by itself, with a token."`
+	TokenFile    string   `toml:"dynamic_auth_token_file" comment:"File with the token for that, as \"tbfg token new\" printed it."`
+	Metrics      []string `toml:"metrics_listen" comment:"Addresses where the agent serves metrics for Prometheus, such as 127.0.0.1:9745; [] for none."`
+	SpoolDir     string   `toml:"spool_dir" comment:"Where logs under way are kept; empty for a directory in the cache directory."`
 	Builder
 }
 
@@ -117,7 +123,7 @@ func Default(stateDir string) Config {
 		},
 		Front:      Front{Listen: []string{"127.0.0.1:8747"}},
 		LocalAgent: LocalAgent{Builder: builder},
-		Agent:      Agent{Coordinator: "http://localhost:8745", Builder: builder},
+		Agent:      Agent{Coordinator: "http://localhost:8745", Metrics: []string{}, Builder: builder},
 		Hooks:      Hooks{Parallel: 4},
 	}
 }

@@ -24,6 +24,8 @@ func (c *Config) validate() []error {
 
 	v.addresses("coordinator.agent_listen", c.Coordinator.AgentListen)
 	v.check(len(c.Coordinator.AgentListen) > 0, "coordinator.agent_listen must have an address")
+	v.check((c.Coordinator.Certificate == "") == (c.Coordinator.CertificateKey == ""),
+		"coordinator.agent_certificate and coordinator.agent_certificate_key must be set together")
 	v.addresses("coordinator.client_listen", c.Coordinator.ClientListen)
 	v.check(len(c.Coordinator.ClientListen) > 0, "coordinator.client_listen must have an address")
 	for _, address := range c.Coordinator.ClientListen {
@@ -52,6 +54,7 @@ func (c *Config) validate() []error {
 	v.builder("local_agent", c.LocalAgent.Builder)
 	v.builder("agent", c.Agent.Builder)
 	v.urls("agent.coordinator", []string{c.Agent.Coordinator})
+	v.addresses("agent.metrics_listen", c.Agent.Metrics)
 
 	v.hooks(c.Hooks)
 	v.agents(c.Agents)

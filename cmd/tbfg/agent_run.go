@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"os"
@@ -32,6 +33,7 @@ configuration file.`,
 func agentFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "coordinator", Usage: "`URL` of the coordinator", DefaultText: "http://localhost:8745"},
+		&cli.StringFlag{Name: "ca-file", Usage: "`FILE` with the certificates of those that certify an https coordinator", DefaultText: "the system's"},
 		&cli.StringFlag{Name: "uuid", Usage: "the agent's `UUID`"},
 		&cli.StringFlag{Name: "password", Usage: "its `PASSWORD`, which others on this machine can see: better use --password-file"},
 		&cli.StringFlag{Name: "password-file", Usage: "`FILE` with its password"},
@@ -48,6 +50,7 @@ func agentFlags() []cli.Flag {
 		&cli.DurationFlag{Name: "max-silent-time", Usage: "`TIME` that a build may write nothing, unless it has a tag \"max-silent-time\"", DefaultText: "the guix-daemon's"},
 		&cli.BoolFlag{Name: "allow-existing-outputs", Usage: "take outputs that are there already for built, instead of deleting them"},
 		&cli.Int64Flag{Name: "min-free-space", Usage: "begin nothing while a disk has fewer `BYTES` free", DefaultText: "1 GiB"},
+		&cli.StringSliceFlag{Name: "metrics-listen", Usage: "`ADDRESS` where to serve metrics for Prometheus, such as 127.0.0.1:9745; may be repeated", DefaultText: "none"},
 		&cli.StringFlag{Name: "derivation-substitute-urls", Usage: "substitute servers for derivations, `URLS` separated by blanks"},
 		&cli.StringFlag{Name: "non-derivation-substitute-urls", Usage: "substitute servers for everything else, `URLS` separated by blanks"},
 	}
@@ -55,7 +58,8 @@ func agentFlags() []cli.Flag {
 
 // applyAgentFlags overrides what the configuration says.
 func applyAgentFlags(c *cli.Context, a *config.Agent) {
-	for flag, field := range map[string]*string{"coordinator": &a.Coordinator, "uuid": &a.UUID, "password-file": &a.PasswordFile} {
+	for flag, field := range map[string]*string{"coordinator": &a.Coordinator, "ca-file": &a.CAFile, "uuid": &a.UUID,
+		"password-file": &a.PasswordFile, "name": &a.Name, "dynamic-auth-token-file": &a.TokenFile} {
 		if c.IsSet(flag) {
 			*field = c.String(flag)
 		}
@@ -80,8 +84,10 @@ func applyAgentFlags(c *cli.Context, a *config.Agent) {
 	if c.IsSet("min-free-space") {
 		a.MinFree = c.Int64("min-free-space")
 	}
-	if c.IsSet("system") {
-		a.Systems = c.StringSlice("system")
+	for flag, field := range map[string]*[]string{"system": &a.Systems, "metrics-listen": &a.Metrics} {
+		if c.IsSet(flag) {
+			*field = c.StringSlice(flag)
+		}
 	}
 	for flag, field := range map[string]*[]string{"derivation-substitute-urls": &a.DerivationURLs,
 		"non-derivation-substitute-urls": &a.InputURLs} {
@@ -104,45 +110,81 @@ func agentRun(c *cli.Context) error {
 		return err
 	}
 	log := newLogger(c, conf.LogLevel)
-	if usesToken(c) {
-		return runEnrolled(c, conf, log)
-	}
-	password, err := agentPasswordOf(c, conf.Agent, log)
-	if err != nil {
+	base := agent.Config{Coordinator: conf.Agent.Coordinator, SpoolDir: conf.Agent.SpoolDir, Grace: time.Duration(conf.Grace), Log: log}
+	if base.Roots, err = rootsOf(conf.Agent); err != nil {
 		return err
 	}
-	spool := conf.Agent.SpoolDir
-	if spool == "" {
-		if spool, err = defaultSpool(conf.Agent.UUID); err != nil {
+	if usesToken(c, conf.Agent) {
+		return runEnrolled(c, conf, base)
+	}
+	if base.UUID = conf.Agent.UUID; base.UUID == "" {
+		return usagef("an agent needs its UUID: --uuid or the key agent.uuid")
+	}
+	if c.IsSet("password") {
+		base.Password = c.String("password")
+	} else if err := passwordOf(conf.Agent, &base); err != nil {
+		return err
+	}
+	if base.SpoolDir == "" {
+		if base.SpoolDir, err = defaultSpool(conf.Agent.UUID); err != nil {
 			return err
 		}
 	}
-	a, err := newAgent(conf.Agent.Builder, agent.Config{
-		Coordinator: conf.Agent.Coordinator, UUID: conf.Agent.UUID, Password: password,
-		SpoolDir: spool, Grace: time.Duration(conf.Grace), Log: log,
-	})
+	a, err := newAgent(conf.Agent.Builder, base)
 	if err != nil {
 		return err
 	}
-	return runReady(c.Context, conf.PIDFile, a.Run)
+	return runReady(c.Context, conf.PIDFile, func(ctx context.Context) error { return runAgent(ctx, conf.Agent, a) })
 }
 
-// agentPasswordOf finds the agent's password.
-func agentPasswordOf(c *cli.Context, a config.Agent, log *slog.Logger) (string, error) {
-	if a.UUID == "" {
-		return "", usagef("an agent needs its UUID: --uuid or the key agent.uuid")
+// runAgent runs an agent of "tbfg agent run" until ctx ends, with all that
+// surrounds it.
+func runAgent(ctx context.Context, conf config.Agent, a *agent.Agent) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if a.Reread != nil {
+		go func() {
+			if err := config.Watch(ctx, conf.PasswordFile, a.RereadPassword); err != nil {
+				// It is read again when the coordinator refuses us.
+				a.Log.Warn("a new password will be noticed late", "err", err)
+			}
+		}()
 	}
-	if c.IsSet("password") {
-		return c.String("password"), nil
+	return a.Run(ctx)
+}
+
+// passwordOf reads the agent's password, now and later.
+func passwordOf(conf config.Agent, a *agent.Config) error {
+	if conf.PasswordFile == "" {
+		return usagef("an agent needs its password: --password-file or the key agent.password_file")
 	}
-	if a.PasswordFile == "" {
-		return "", usagef("an agent needs its password: --password-file or the key agent.password_file")
-	}
-	password, warning, err := config.ReadSecret(a.PasswordFile)
+	password, warning, err := config.ReadSecret(conf.PasswordFile)
 	if warning != "" {
-		log.Warn(warning)
+		a.Log.Warn(warning)
 	}
-	return password, err
+	a.Password = password
+	a.Reread = func() (string, error) {
+		password, _, err := config.ReadSecret(conf.PasswordFile)
+		return password, err
+	}
+	return err
+}
+
+// rootsOf are the authorities that certify the coordinator; nil are the
+// system's.
+func rootsOf(conf config.Agent) (*x509.CertPool, error) {
+	if conf.CAFile == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(conf.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("read the authorities' certificates: %w", err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("read the authorities' certificates: there is none in %s; they must be in PEM form", conf.CAFile)
+	}
+	return roots, nil
 }
 
 // newAgent completes an agent's configuration with how it builds.

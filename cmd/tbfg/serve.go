@@ -148,7 +148,7 @@ func openFarm(ctx context.Context, conf config.Config, l *live, log *slog.Logger
 		{"client", conf.Coordinator.ClientListen, clientapi.Handler(f.coordinator, f, metrics)},
 		{"front", conf.Front.Listen, front.Handler(logs, f.coordinator.Build)},
 	} {
-		if err := f.listen(sockets, s.name, s.addresses, s.handler); err != nil {
+		if err := f.listen(ctx, sockets, s.name, s.addresses, s.handler); err != nil {
 			return f, err
 		}
 	}
@@ -156,7 +156,7 @@ func openFarm(ctx context.Context, conf config.Config, l *live, log *slog.Logger
 }
 
 // listen serves one API on its sockets.
-func (f *farm) listen(sockets shepherd.Sockets, name string, addresses []string, handler http.Handler) error {
+func (f *farm) listen(ctx context.Context, sockets shepherd.Sockets, name string, addresses []string, handler http.Handler) error {
 	listeners, err := sockets.Listen(name, addresses)
 	if err != nil {
 		return err
@@ -171,18 +171,40 @@ func (f *farm) listen(sockets shepherd.Sockets, name string, addresses []string,
 		ErrorLog:          slog.NewLogLogger(f.log.Handler(), slog.LevelDebug),
 	}
 	f.servers = append(f.servers, server)
+	wrap := func(l net.Listener) net.Listener { return l }
+	if name == "agent" && f.conf.Coordinator.Certificate != "" {
+		c, err := openCertificate(ctx, f.conf.Coordinator.Certificate, f.conf.Coordinator.CertificateKey, f.log)
+		if err != nil {
+			return err
+		}
+		wrap = c.wrap
+		if f.conf.LocalAgent.Enabled {
+			// The certificate is for the farm's name, by which this
+			// machine may not know itself.
+			private, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				return fmt.Errorf("listen for the local agent: %w", err)
+			}
+			f.agentURL = "http://" + private.Addr().String()
+			f.serve(server, name, private)
+		}
+	}
 	for _, l := range listeners {
 		f.log.Info("listening for "+name+" connections", "address", l.Addr())
 		if name == "agent" && f.agentURL == "" {
 			f.agentURL = "http://" + reachable(l.Addr())
 		}
-		go func() {
-			if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-				f.failed <- fmt.Errorf("serve %s connections: %w", name, err)
-			}
-		}()
+		f.serve(server, name, wrap(l))
 	}
 	return nil
+}
+
+func (f *farm) serve(server *http.Server, name string, l net.Listener) {
+	go func() {
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			f.failed <- fmt.Errorf("serve %s connections: %w", name, err)
+		}
+	}()
 }
 
 // reachable is an address at which one on this machine reaches a listener.

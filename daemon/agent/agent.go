@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -26,6 +27,8 @@ type Config struct {
 	Coordinator string // URL
 	UUID        string
 	Password    string
+	Reread      func() (string, error) // reads the password anew, for the case that it was changed; may be nil
+	Roots       *x509.CertPool         // authorities that certify the coordinator; nil for the system's
 	Systems     []string
 
 	MaxParallelBuilds  int
@@ -68,6 +71,7 @@ type Agent struct {
 	foreign             foreignSystems
 	phases              phases
 	full                atomic.Bool  // there was too little room on a disk when last looked at
+	introduced          atomic.Bool  // the coordinator knows us
 	contact             atomic.Int64 // when the coordinator last answered, in nanoseconds since 1970
 
 	run    context.Context // Run's: while it lasts new attempts begin
@@ -115,9 +119,11 @@ func New(config Config) (*Agent, error) {
 	if err := clearSpool(config.SpoolDir); err != nil {
 		return nil, fmt.Errorf("start agent: clear the spool directory: %w", err)
 	}
+	api := agentapi.NewClient(config.Coordinator, config.UUID, config.Password)
+	api.Trust(config.Roots)
 	return &Agent{
 		Config:  config,
-		api:     agentapi.NewClient(config.Coordinator, config.UUID, config.Password),
+		api:     api,
 		uploads: make(chan struct{}, max(1, config.MaxParallelUploads)),
 		events:  make(chan event),
 
@@ -197,6 +203,7 @@ func (a *Agent) introduce(ctx context.Context) error {
 	if err != nil && ctx.Err() == nil {
 		return fmt.Errorf("the coordinator %s refuses the agent %s: %w", a.Coordinator, a.UUID, err)
 	}
+	a.introduced.Store(true)
 	return nil
 }
 

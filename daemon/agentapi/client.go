@@ -2,10 +2,12 @@ package agentapi
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/base64"
 	"fmt"
 	"io"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon"
@@ -14,16 +16,31 @@ import (
 
 // A Client speaks to a coordinator as one agent. It never repeats a request.
 type Client struct {
-	caller *wire.Caller
-	agent  string
+	caller   *wire.Caller
+	agent    string
+	password atomic.Pointer[string]
 }
 
 // NewClient is a client of the coordinator at a URL, such as
 // "http://localhost:8745".
 func NewClient(coordinator, agent, password string) *Client {
-	credentials := "Basic " + base64.StdEncoding.EncodeToString([]byte(agent+":"+password))
-	return &Client{wire.NewCaller(coordinator, func(h http.Header) { h.Set("Authorization", credentials) }), agent}
+	c := &Client{agent: agent}
+	c.SetPassword(password)
+	c.caller = wire.NewCaller(coordinator, func(h http.Header) {
+		h.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(agent+":"+c.Password())))
+	})
+	return c
 }
+
+// Password is the one that requests are made with.
+func (c *Client) Password() string { return *c.password.Load() }
+
+// SetPassword changes the password for all later requests.
+func (c *Client) SetPassword(password string) { c.password.Store(&password) }
+
+// Trust makes the client accept https coordinators of these authorities, in
+// the place of the system's. It is called before the first request.
+func (c *Client) Trust(roots *x509.CertPool) { c.caller.Trust(roots) }
 
 // ReportStatus says how the agent is.
 func (c *Client) ReportStatus(ctx context.Context, s daemon.AgentStatus, initial bool) error {
