@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"codeberg.org/tbfg/tbfg/config"
@@ -58,7 +59,14 @@ func runEnrolled(c *cli.Context, conf config.Config, base agent.Config) (err err
 	}
 	e := &enrolment{file: filepath.Join(base.SpoolDir, "enrolment.json"), coordinator: base.Coordinator, roots: base.Roots,
 		name: name, token: token, log: base.Log}
-	return runReady(c.Context, conf.PIDFile, func(ctx context.Context) error {
+	var current atomic.Pointer[agent.Agent]
+	health := func() (string, bool) {
+		if a := current.Load(); a != nil {
+			return a.Health()
+		}
+		return "enrolling", true
+	}
+	return runReady(c.Context, conf.PIDFile, health, func(ctx context.Context) error {
 		return e.run(ctx, func(ctx context.Context, uuid, password string) error {
 			own := base
 			own.UUID, own.Password = uuid, password
@@ -66,6 +74,7 @@ func runEnrolled(c *cli.Context, conf config.Config, base agent.Config) (err err
 			if err != nil {
 				return err
 			}
+			current.Store(a)
 			return runAgent(ctx, conf.Agent, a)
 		})
 	})

@@ -3,8 +3,11 @@ package main
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -14,6 +17,7 @@ import (
 	"codeberg.org/tbfg/tbfg/daemon/substitutes"
 	"codeberg.org/tbfg/tbfg/shepherd"
 
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/urfave/cli/v2"
 )
 
@@ -134,7 +138,7 @@ func agentRun(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return runReady(c.Context, conf.PIDFile, func(ctx context.Context) error { return runAgent(ctx, conf.Agent, a) })
+	return runReady(c.Context, conf.PIDFile, a.Health, func(ctx context.Context) error { return runAgent(ctx, conf.Agent, a) })
 }
 
 // runAgent runs an agent of "tbfg agent run" until ctx ends, with all that
@@ -150,7 +154,37 @@ func runAgent(ctx context.Context, conf config.Agent, a *agent.Agent) error {
 			}
 		}()
 	}
+	stop, err := serveMetrics(conf.Metrics, a)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	return a.Run(ctx)
+}
+
+// serveMetrics serves an agent's metrics at addresses until the returned
+// function is called.
+func serveMetrics(addresses []string, a *agent.Agent) (stop func(), err error) {
+	registry := newRegistry()
+	registry.MustRegister(a)
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, WriteTimeout: time.Minute, IdleTimeout: 5 * time.Minute,
+		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(a.Log.Handler(), slog.LevelDebug)}
+	for _, address := range addresses {
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			server.Close()
+			return nil, fmt.Errorf("serve metrics: %w", err)
+		}
+		a.Log.Info("listening for metrics connections", "address", l.Addr())
+		go func() {
+			if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+				a.Log.Error("metrics are not served any more", "err", err)
+			}
+		}()
+	}
+	return func() { server.Close() }, nil
 }
 
 // passwordOf reads the agent's password, now and later.
@@ -213,14 +247,28 @@ func defaultSpool(uuid string) (string, error) {
 	return filepath.Join(cache, "tbfg-agent", uuid), nil
 }
 
-// runReady says that the process is ready, runs it, and says that it stops.
-func runReady(ctx context.Context, pidFile string, run func(context.Context) error) error {
+// runReady says that the process is ready, runs it, keeps its service manager
+// informed, and says that it stops.
+func runReady(ctx context.Context, pidFile string, health func() (line string, well bool), run func(context.Context) error) error {
 	if err := shepherd.Ready(pidFile); err != nil {
 		return err
 	}
+	telling, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	go shepherd.Tell(telling, health)
+	told := make(chan struct{})
+	ran := context.AfterFunc(ctx, func() {
+		defer close(told)
+		if err := shepherd.Stopping(); err != nil {
+			slog.Warn("cannot tell the service manager", "err", err)
+		}
+	})
 	err := run(ctx)
-	if stopping := shepherd.Stopping(pidFile); stopping != nil {
-		slog.Warn("cannot tidy up", "err", stopping)
+	if !ran() {
+		<-told
+	}
+	if stopped := shepherd.Stopped(pidFile); stopped != nil {
+		slog.Warn("cannot tidy up", "err", stopped)
 	}
 	return err
 }

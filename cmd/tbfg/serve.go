@@ -9,9 +9,11 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"codeberg.org/tbfg/tbfg/config"
+	"codeberg.org/tbfg/tbfg/daemon/agent"
 	"codeberg.org/tbfg/tbfg/daemon/agentapi"
 	"codeberg.org/tbfg/tbfg/daemon/buildlog"
 	"codeberg.org/tbfg/tbfg/daemon/clientapi"
@@ -81,7 +83,7 @@ func serve(ctx context.Context, conf config.Config, l *live, log *slog.Logger) (
 		return err
 	}
 	defer func() { err = errors.Join(err, f.close()) }()
-	return runReady(ctx, conf.PIDFile, f.run)
+	return runReady(ctx, conf.PIDFile, f.health, f.run)
 }
 
 // farm is the coordinator with all that surrounds it in one process.
@@ -97,11 +99,14 @@ type farm struct {
 	servers     []*http.Server
 	failed      chan error // of servers
 	agentURL    string     // where the local agent finds the coordinator
+	metrics     *prometheus.Registry
+	local       atomic.Pointer[agent.Agent] // nil until it runs
 }
 
 // openFarm opens the state and listens.
 func openFarm(ctx context.Context, conf config.Config, l *live, log *slog.Logger) (f *farm, err error) {
-	f = &farm{conf: conf, live: l, log: log, hooks: make(chan *hooks.Runner, 1), failed: make(chan error, 16)}
+	f = &farm{conf: conf, live: l, log: log, hooks: make(chan *hooks.Runner, 1), failed: make(chan error, 16),
+		metrics: newRegistry()}
 	l.log, l.running, l.apply = log, conf, f.apply
 	l.status = wire.ConfigStatus{File: l.file}
 	f.runner = hooksOf(conf, log)
@@ -138,7 +143,7 @@ func openFarm(ctx context.Context, conf config.Config, l *live, log *slog.Logger
 	if err := f.declare(ctx, conf.Agents); err != nil {
 		return f, err
 	}
-	metrics := metricsHandler()
+	metrics := promhttp.HandlerFor(f.metrics, promhttp.HandlerOpts{})
 	for _, s := range []struct {
 		name      string
 		addresses []string
@@ -278,10 +283,33 @@ func (f *farm) close() error {
 	return nil
 }
 
-func metricsHandler() http.Handler {
+func newRegistry() *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
+	return registry
+}
+
+// healthTimeout is how long the database may take to answer.
+const healthTimeout = 10 * time.Second
+
+// health is a line on how the farm is, and whether it is well.
+func (f *farm) health() (line string, well bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), healthTimeout)
+	defer cancel()
+	agents, err := f.coordinator.Agents(ctx)
+	if err != nil {
+		return "the database does not answer: " + err.Error(), false
+	}
+	held := 0
+	for _, a := range agents {
+		held += len(a.Allocated)
+	}
+	line, well = fmt.Sprintf("%d agents hold %d builds", len(agents), held), true
+	if local := f.local.Load(); local != nil {
+		said, ok := local.Health()
+		line, well = line+"; local agent: "+said, ok
+	}
+	return line, well
 }
 
 // hostname is what the local agent is called if it has no other name.

@@ -70,8 +70,11 @@ type Agent struct {
 	ahead               ahead
 	foreign             foreignSystems
 	phases              phases
-	full                atomic.Bool  // there was too little room on a disk when last looked at
-	introduced          atomic.Bool  // the coordinator knows us
+	full                atomic.Bool // there was too little room on a disk when last looked at
+	introduced          atomic.Bool // the coordinator knows us
+	counters            counters
+	since               time.Time    // of New
+	beat                atomic.Int64 // when the loop last looked around, in nanoseconds since 1970; zero while there is none
 	contact             atomic.Int64 // when the coordinator last answered, in nanoseconds since 1970
 
 	run    context.Context // Run's: while it lasts new attempts begin
@@ -116,6 +119,9 @@ func New(config Config) (*Agent, error) {
 	if err := durable.MkdirAll(config.SpoolDir, 0o700); err != nil {
 		return nil, fmt.Errorf("start agent: make the spool directory: %w", err)
 	}
+	if err := alone(config.SpoolDir); err != nil {
+		return nil, err
+	}
 	if err := clearSpool(config.SpoolDir); err != nil {
 		return nil, fmt.Errorf("start agent: clear the spool directory: %w", err)
 	}
@@ -126,6 +132,8 @@ func New(config Config) (*Agent, error) {
 		api:     api,
 		uploads: make(chan struct{}, max(1, config.MaxParallelUploads)),
 		events:  make(chan event),
+
+		since: now(),
 
 		derivations: newFetcher(config.Daemon, config.DerivationURLs),
 		others:      newFetcher(config.Daemon, config.InputURLs),
@@ -150,6 +158,7 @@ func clearSpool(spool string) error {
 func (a *Agent) Run(ctx context.Context) error {
 	a.Log.Info("starting agent " + a.UUID)
 	a.Log.Info("connecting to coordinator " + a.Coordinator)
+	defer a.serveControl()()
 	work, stopWork := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer stopWork(nil)
 	a.run, a.work = ctx, work
@@ -162,6 +171,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	go s.reportStatus(ctx)
 	err := s.loop(ctx)
 
+	a.beat.Store(0)
 	a.ahead.dropAll()
 	s.handBack()
 	grace := time.AfterFunc(a.Grace, func() { stopWork(errStopping) })

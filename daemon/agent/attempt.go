@@ -14,9 +14,15 @@ import (
 
 // attempt makes one attempt at a build. An error means that there is no
 // outcome: the connection to the daemon was lost, or ctx has ended.
-func (a *Agent) attempt(ctx context.Context, b daemon.Allocation, log io.Writer) (outcome, error) {
+func (a *Agent) attempt(ctx context.Context, b daemon.Allocation, log io.Writer) (out outcome, err error) {
 	a.phases.set(b, SettingUp)
 	defer a.phases.set(b, Reporting)
+	var building time.Duration
+	defer func() {
+		if err == nil {
+			a.counters.count(out, building)
+		}
+	}()
 	t, failure, err := a.ahead.take(ctx, b.UUID)
 	if t == nil && failure == nil && err == nil {
 		t, failure, err = a.setUp(ctx, b.Derivation)
@@ -31,7 +37,9 @@ func (a *Agent) attempt(ctx context.Context, b daemon.Allocation, log io.Writer)
 	ctx, start := a.reportStart(ctx, b)
 	a.phases.set(b, Building)
 	a.Log.Info("build "+b.UUID+" started", "derivation", b.Derivation)
-	out, err := t.build(ctx, a.limits(b), log)
+	began := time.Now()
+	out, err = t.build(ctx, a.limits(b), log)
+	building = time.Since(began)
 	if refusal := start.settle(); refusal != nil {
 		return outcome{}, refusal
 	}

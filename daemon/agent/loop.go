@@ -42,6 +42,7 @@ func (s *state) loop(ctx context.Context) error {
 	tick := time.NewTicker(loadInterval)
 	defer tick.Stop()
 	for {
+		s.beat.Store(time.Now().UnixNano())
 		if s.lookForRoom() {
 			select {
 			case s.news <- struct{}{}:
