@@ -95,7 +95,7 @@ type SetupFailure struct {
 	Agent         string
 	Reason        string
 	MissingInputs []storepath.Path
-	Details       string // for people; may be empty. It is logged, not kept
+	Details       string // for people; may be empty
 	Time          time.Time
 }
 

@@ -119,9 +119,6 @@ func New(config Config) (*Agent, error) {
 	if err := durable.MkdirAll(config.SpoolDir, 0o700); err != nil {
 		return nil, fmt.Errorf("start agent: make the spool directory: %w", err)
 	}
-	if err := alone(config.SpoolDir); err != nil {
-		return nil, err
-	}
 	if err := clearSpool(config.SpoolDir); err != nil {
 		return nil, fmt.Errorf("start agent: clear the spool directory: %w", err)
 	}
@@ -158,7 +155,6 @@ func clearSpool(spool string) error {
 func (a *Agent) Run(ctx context.Context) error {
 	a.Log.Info("starting agent " + a.UUID)
 	a.Log.Info("connecting to coordinator " + a.Coordinator)
-	defer a.serveControl()()
 	work, stopWork := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer stopWork(nil)
 	a.run, a.work = ctx, work
@@ -166,6 +162,10 @@ func (a *Agent) Run(ctx context.Context) error {
 	if err := a.introduce(ctx); err != nil {
 		return err
 	}
+	if err := alone(a.SpoolDir); err != nil {
+		return err
+	}
+	defer a.serveControl()()
 	a.lookForDaemon(ctx)
 	s := newState(a)
 	go s.reportStatus(ctx)

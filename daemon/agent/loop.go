@@ -75,6 +75,7 @@ func (s *state) handle(e event) {
 	case built:
 		s.running.Add(-1)
 	case done:
+		s.ahead.drop(e.build) // what was set up and not needed
 		delete(s.held, e.build)
 		delete(s.dropped, e.build)
 		s.phases.remove(e.build)

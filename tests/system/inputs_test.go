@@ -53,6 +53,9 @@ func TestInputsAreFetchedOnceBeforeTheirBuildsTurn(t *testing.T) {
 			t.Errorf("got the log\n%s, %v\nwant a line with %s", output, err, who)
 		}
 	}
+	if said := f.tbfg("build", "show", early); !strings.Contains(said.out, "guix archive --authorize < signing-key.pub") {
+		t.Errorf("build show: got %+v, want it to say what to do", said)
+	}
 	if err := h.Authorize(ctx, inputs.Key); err != nil {
 		t.Fatal(err)
 	}
