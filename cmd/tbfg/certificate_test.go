@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -109,7 +110,7 @@ func TestAgentsConnectByHTTPS(t *testing.T) {
 		t.Errorf("got the certificate %d, want the new one, 2", serial)
 	}
 	// The old connection goes on.
-	client := &http.Client{Transport: &http.Transport{DialTLS: func(string, string) (net.Conn, error) { return old, nil }}}
+	client := &http.Client{Transport: &http.Transport{DialTLSContext: func(context.Context, string, string) (net.Conn, error) { return old, nil }}}
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+address+"/metrics", nil)
 	if err != nil {
 		t.Fatal(err)
