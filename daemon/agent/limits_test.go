@@ -31,3 +31,31 @@ func TestTagsOverrideTheLimits(t *testing.T) {
 		}
 	}
 }
+
+func FuzzParseLimit(f *testing.F) {
+	for _, text := range []string{"7200", "90m", "0", "-1", "1h30m", "9999999999999", "", "1e9s"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		limit, err := parseLimit(text)
+		if err == nil && limit != -1 && (limit <= 0 || limit > maxLimit) {
+			t.Errorf("%q: got %v, want none, or one of up to %v", text, limit, maxLimit)
+		}
+	})
+}
+
+func TestNothingBeginsWhileTheLoadIsHigh(t *testing.T) {
+	f := newFake(t)
+	f.allocated = []string{build(1)}
+	var log record
+	a := f.newAgent(&log, func(c *Config) { c.MaxLoad = 1e-9 }) // a machine that runs tests has more
+	if load, err := loadAverage(); err != nil || load <= a.MaxLoad {
+		t.Skipf("the load average is %v, %v", load, err)
+	}
+	f.run(a)
+	f.wait("it says why it waits", func() bool { return log.has("waiting with new builds: the load average is ") })
+	f.wait("it has told of the answer", func() bool { return log.has("starting 0 new builds") })
+	if got := a.Report().Builds; len(got) != 1 || got[0].Phase != Waiting {
+		t.Errorf("got the builds %+v, want one that waits", got)
+	}
+}
