@@ -11,7 +11,7 @@ SHARE    = $(DESTDIR)$(PREFIX)/share
 ROOMS = ./cmd/... ./config/... ./daemon/... ./nix/... ./shepherd/...
 
 .DEFAULT_GOAL := build
-.PHONY: help build demo check lint unit system soak bench fuzz install clean
+.PHONY: help build demo check lint unit system soak bench fuzz install units clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,13 @@ install: ## install what make built below DESTDIR/PREFIX, with the compatible na
 		ln -sf tbfg.1 $(SHARE)/man/man1/$$name.1 && \
 		ln -sf tbfg $(SHARE)/bash-completion/completions/$$name || exit 1; \
 	done
+
+units: ## install the units and the user for systemd below DESTDIR/PREFIX
+	for unit in docs/systemd/*.service docs/systemd/*.socket; do \
+		install -d $(DESTDIR)$(PREFIX)/lib/systemd/system && \
+		sed 's|@bindir@|$(PREFIX)/bin|' "$$unit" >$(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/} || exit 1; \
+	done
+	install -D -m 644 docs/systemd/sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/tbfg.conf
 
 clean: ## remove what was built here
 	rm -f tbfg

@@ -25,6 +25,8 @@ type Config struct {
 type Coordinator struct {
 	Database       string   `toml:"database" apply:"restart" comment:"The database file; empty for tbfg.db in state_dir."`
 	AgentListen    []string `toml:"agent_listen" apply:"restart" comment:"Addresses where agents connect (they authenticate)."`
+	Certificate    string   `toml:"agent_certificate" apply:"restart" comment:"File with the PEM certificate, and those that certify it, for agents to connect by https; empty for http."`
+	CertificateKey string   `toml:"agent_certificate_key" apply:"restart" comment:"File with its private key. Both may be replaced while the coordinator runs."`
 	ClientListen   []string `toml:"client_listen" apply:"restart" comment:"Addresses for commands and the front end: loopback only, since nothing is asked there."`
 	DerivationURLs []string `toml:"derivation_substitute_urls" comment:"Substitute servers for derivations that the store here lacks, unless a submission names some."`
 	MaxLogSize     int64    `toml:"max_log_size" apply:"restart" comment:"Largest log of a build, in bytes."`
@@ -59,6 +61,11 @@ type Builder struct {
 	InputURLs          []string `toml:"non_derivation_substitute_urls" comment:"Substitute servers for everything else; [] leaves it to the guix-daemon."`
 	Compression        string   `toml:"output_compression" comment:"How outputs are sent if the coordinator wants them: \"lzip\", \"zstd\" or \"none\"."`
 	MaxLogSize         int64    `toml:"max_log_size" comment:"A build whose log gets larger than this many bytes fails."`
+	Cores              int      `toml:"cores" comment:"How many processors one build may use; 0 leaves it to the guix-daemon."`
+	BuildTimeout       Duration `toml:"build_timeout" comment:"How long a build may take, unless it has a tag \"timeout\"; \"0s\" leaves it to the guix-daemon."`
+	MaxSilentTime      Duration `toml:"max_silent_time" comment:"How long a build may write nothing, unless it has a tag \"max-silent-time\"; \"0s\" leaves it to the guix-daemon."`
+	AllowExisting      bool     `toml:"allow_existing_outputs" comment:"Whether outputs that are there already count as built, instead of being deleted and built again."`
+	MinFree            int64    `toml:"min_free_space" comment:"No builds are asked for or begun while the disk of the store or the spool has fewer bytes free."`
 	DaemonSocket       string   `toml:"daemon_socket" comment:"Address of the guix-daemon; empty for $GUIX_DAEMON_SOCKET or the usual one."`
 }
 
@@ -73,10 +80,14 @@ type LocalAgent struct {
 // Agent configures "tbfg agent run", for machines that build for a
 // coordinator elsewhere.
 type Agent struct {
-	Coordinator  string `toml:"coordinator" comment:"URL of the coordinator."`
-	UUID         string `toml:"uuid" comment:"The agent's UUID, as \"tbfg agent new\" printed it."`
-	PasswordFile string `toml:"password_file" comment:"File with the agent's password, readable by the agent only."`
-	SpoolDir     string `toml:"spool_dir" comment:"Where what the coordinator does not have yet is kept; empty for a directory in the cache directory."`
+	Coordinator  string   `toml:"coordinator" comment:"URL of the coordinator."`
+	CAFile       string   `toml:"ca_file" comment:"File with the PEM certificates of the authorities that certify an https coordinator; empty for the system's."`
+	UUID         string   `toml:"uuid" comment:"The agent's UUID, as \"tbfg agent new\" printed it."`
+	PasswordFile string   `toml:"password_file" comment:"File with the agent's password, readable by the agent only. It may change while the agent runs."`
+	Name         string   `toml:"name" comment:"In the place of uuid: a name under which the agent enrols by itself, with a token."`
+	TokenFile    string   `toml:"dynamic_auth_token_file" comment:"File with the token for that, as \"tbfg token new\" printed it."`
+	Metrics      []string `toml:"metrics_listen" comment:"Addresses where the agent serves metrics for Prometheus, such as 127.0.0.1:9745; [] for none."`
+	SpoolDir     string   `toml:"spool_dir" comment:"Where what the coordinator does not have yet is kept; empty for a directory in the cache directory."`
 	Builder
 }
 
@@ -95,7 +106,8 @@ func (d *Duration) UnmarshalText(text []byte) error {
 
 // Default is the configuration without a file, with its state in a directory.
 func Default(stateDir string) Config {
-	builder := Builder{Systems: []string{}, MaxParallelUploads: 1, Compression: "lzip", MaxLogSize: 2 << 30, DerivationURLs: []string{}, InputURLs: []string{}}
+	builder := Builder{Systems: []string{}, MaxParallelUploads: 1, Compression: "lzip", MaxLogSize: 2 << 30, MinFree: 1 << 30,
+		DerivationURLs: []string{}, InputURLs: []string{}}
 	return Config{
 		StateDir: stateDir,
 		LogLevel: "info",
@@ -117,7 +129,7 @@ func Default(stateDir string) Config {
 		},
 		Front:      Front{Listen: []string{"127.0.0.1:8747"}},
 		LocalAgent: LocalAgent{Builder: builder},
-		Agent:      Agent{Coordinator: "http://localhost:8745", Builder: builder},
+		Agent:      Agent{Coordinator: "http://localhost:8745", Metrics: []string{}, Builder: builder},
 		Hooks:      Hooks{Parallel: 4},
 	}
 }

@@ -24,6 +24,8 @@ func (c *Config) validate() []error {
 
 	v.addresses("coordinator.agent_listen", c.Coordinator.AgentListen)
 	v.check(len(c.Coordinator.AgentListen) > 0, "coordinator.agent_listen must have an address")
+	v.check((c.Coordinator.Certificate == "") == (c.Coordinator.CertificateKey == ""),
+		"coordinator.agent_certificate and coordinator.agent_certificate_key must be set together")
 	v.addresses("coordinator.client_listen", c.Coordinator.ClientListen)
 	v.check(len(c.Coordinator.ClientListen) > 0, "coordinator.client_listen must have an address")
 	for _, address := range c.Coordinator.ClientListen {
@@ -53,6 +55,7 @@ func (c *Config) validate() []error {
 	v.builder("local_agent", c.LocalAgent.Builder)
 	v.builder("agent", c.Agent.Builder)
 	v.urls("agent.coordinator", []string{c.Agent.Coordinator})
+	v.addresses("agent.metrics_listen", c.Agent.Metrics)
 
 	v.hooks(c.Hooks)
 	v.agents(c.Agents)
@@ -84,6 +87,10 @@ func (v *validator) builder(table string, b Builder) {
 	v.check(b.MaxLogSize > 0, "%s.max_log_size must be positive", table)
 	v.check(b.MaxAllocatedBuilds == 0 || b.MaxAllocatedBuilds >= b.Parallel() && b.MaxAllocatedBuilds <= maxBuilds,
 		"%s.max_allocated_builds must be 0, or from max_parallel_builds to %d", table, maxBuilds)
+	v.check(b.Cores >= 0, "%s.cores must not be negative", table)
+	v.check(b.BuildTimeout >= 0, "%s.build_timeout must not be negative", table)
+	v.check(b.MaxSilentTime >= 0, "%s.max_silent_time must not be negative", table)
+	v.check(b.MinFree >= 0, "%s.min_free_space must not be negative", table)
 	v.check(b.MaxLoad >= 0, "%s.max_1min_load_average must be 0 or more", table)
 	v.check(len(b.Systems) > 0 || HostSystem() != "", "%s.systems must be set: this machine's system is not known", table)
 	for _, s := range b.Systems {

@@ -109,6 +109,7 @@ type SetupFailure struct {
 	Agent         string
 	Reason        string
 	MissingInputs []storepath.Path
+	Details       string // for people; may be empty
 	Time          time.Time
 }
 
@@ -125,6 +126,9 @@ type ListedSetupFailure struct {
 func (f *SetupFailure) Check() error {
 	if f.Reason == "" || len(f.Reason) > maxFailureReasonSize {
 		return Errorf(Invalid, "setup failure: the failure reason must have 1 to %d bytes", maxFailureReasonSize)
+	}
+	if len(f.Details) > maxFailureReasonSize {
+		f.Details = f.Details[:maxFailureReasonSize]
 	}
 	if len(f.MissingInputs) > maxMissingInputs {
 		return Errorf(Invalid, "setup failure: more than %d missing inputs", maxMissingInputs)
@@ -199,4 +203,5 @@ type Allocation struct {
 	Derivation storepath.Path
 	Priority   int64
 	KeepOutput bool // the coordinator wants the outputs uploaded
+	Tags       []Tag
 }

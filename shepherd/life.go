@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
+	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 )
@@ -52,14 +55,65 @@ func writePID(file string) error {
 	return nil
 }
 
-// Stopping says that the process is about to end and removes the PID file.
-func Stopping(pidFile string) error {
-	_, notified := daemon.SdNotify(false, daemon.SdNotifyStopping)
+// Stopping says that the process has been told to stop.
+func Stopping() error {
+	if _, err := daemon.SdNotify(false, daemon.SdNotifyStopping); err != nil {
+		return fmt.Errorf("notify the service manager: %w", err)
+	}
+	return nil
+}
+
+// Stopped removes the PID file, as the last thing.
+func Stopped(pidFile string) error {
 	if pidFile == "" {
-		return notified
+		return nil
 	}
 	if err := os.Remove(pidFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return errors.Join(notified, err)
+		return err
 	}
-	return notified
+	return nil
+}
+
+// tellInterval is how often the service manager hears of the status, and that
+// the process is well, at least.
+const tellInterval = 5 * time.Second
+
+// Tell keeps the service manager informed until ctx ends: of the status, which
+// is one line, when it is another than before, and, if the manager watches
+// (WatchdogSec=), that the process is well. One that is not is silent, and
+// started again.
+func Tell(ctx context.Context, health func() (line string, well bool)) {
+	if os.Getenv("NOTIFY_SOCKET") == "" {
+		return
+	}
+	interval := tellInterval
+	watched, err := daemon.SdWatchdogEnabled(false)
+	if err != nil {
+		slog.Warn("cannot heed the service manager's watchdog", "err", err)
+	}
+	if watched > 0 {
+		interval = min(interval, watched/3)
+	}
+	tick := time.NewTicker(max(interval, time.Millisecond))
+	defer tick.Stop()
+	for last := ""; ; {
+		line, well := health()
+		state := ""
+		if line != last {
+			state = "STATUS=" + oneLine(line)
+			last = line
+		}
+		if well && watched > 0 {
+			state = strings.TrimPrefix(state+"\n"+daemon.SdNotifyWatchdog, "\n")
+		}
+		if state != "" {
+			// One message more or less does not matter.
+			_, _ = daemon.SdNotify(false, state)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }

@@ -2,6 +2,7 @@ package shepherd
 
 import (
 	"context"
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -33,7 +34,7 @@ func TestReadyWritesThePIDFileWhole(t *testing.T) {
 		t.Errorf("got %v, %v; want nothing beside the PID file", entries, err)
 	}
 	for range 2 { // also if it is gone
-		if err := Stopping(file); err != nil {
+		if err := Stopped(file); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := os.Stat(file); !os.IsNotExist(err) {
@@ -74,7 +75,7 @@ func TestReadyWithoutAPIDFile(t *testing.T) {
 	if err := Ready(""); err != nil {
 		t.Errorf("ready: got the error %v, want none", err)
 	}
-	if err := Stopping(""); err != nil {
+	if err := errors.Join(Stopping(), Stopped("")); err != nil {
 		t.Errorf("stopping: got the error %v, want none", err)
 	}
 }
@@ -110,7 +111,7 @@ func TestTheServiceManagerIsNotified(t *testing.T) {
 	for _, tt := range []struct {
 		do   func(string) error
 		want string
-	}{{Ready, "READY=1"}, {Stopping, "STOPPING=1"}} {
+	}{{Ready, "READY=1"}, {func(string) error { return Stopping() }, "STOPPING=1"}} {
 		if err := tt.do(""); err != nil {
 			t.Fatal(err)
 		}
@@ -130,16 +131,55 @@ func TestAServiceManagerThatIsGone(t *testing.T) {
 	if err := Ready(""); err == nil || !strings.HasPrefix(err.Error(), "notify the service manager: ") {
 		t.Errorf("ready: got the error %v, want one", err)
 	}
-	file := filepath.Join(t.TempDir(), "tbfg.pid")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
+	if err := Stopping(); err == nil || !strings.HasPrefix(err.Error(), "notify the service manager: ") {
+		t.Errorf("stopping: got the error %v, want one", err)
+	}
+}
+
+// What the service manager hears while the process runs.
+func TestTheServiceManagerIsKeptInformed(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "notify")
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := Stopping(file); err == nil {
-		t.Errorf("stopping: got no error, want one")
+	defer conn.Close()
+	if err := conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
 	}
-	if _, err := os.Stat(file); !os.IsNotExist(err) {
-		t.Errorf("got %v, want that the PID file is gone all the same", err)
+	t.Setenv("NOTIFY_SOCKET", socket)
+	t.Setenv("WATCHDOG_USEC", "30000")
+	t.Setenv("WATCHDOG_PID", strconv.Itoa(os.Getpid()))
+	healths := make(chan string) // which one is well unless it is empty
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		Tell(ctx, func() (string, bool) {
+			select {
+			case h := <-healths:
+				return "status " + h, h != "ill"
+			case <-ctx.Done():
+				return "over", false
+			}
+		})
+	}()
+	for _, tt := range []struct{ health, want string }{
+		{"one", "STATUS=status one\nWATCHDOG=1"}, {"one", "WATCHDOG=1"}, {"ill", "STATUS=status ill"}, {"ill", ""},
+		{"two\nREADY=1", "STATUS=status two\\nREADY=1\nWATCHDOG=1"},
+	} {
+		healths <- tt.health
+		if tt.want == "" {
+			continue // the next message shows that there was none
+		}
+		message := make([]byte, 100)
+		n, err := conn.Read(message)
+		if err != nil || string(message[:n]) != tt.want {
+			t.Errorf("%q: got %q, %v; want %q", tt.health, message[:n], err, tt.want)
+		}
 	}
+	cancel()
+	<-ended
 }
 
 func TestUntilStopped(t *testing.T) {

@@ -24,6 +24,7 @@ func agentCommand() *cli.Command {
 "tbfg agent UUID VERB" and "tbfg agent VERB UUID" are the same.`,
 		Subcommands: append([]*cli.Command{
 			agentRunCommand(),
+			agentStatusCommand(),
 			{
 				Name:   "new",
 				Usage:  "add an agent and print its UUID",

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"codeberg.org/tbfg/tbfg/config"
@@ -22,50 +24,58 @@ import (
 )
 
 // usesToken tells whether an agent is to enrol by itself.
-func usesToken(c *cli.Context) bool {
-	return c.IsSet("dynamic-auth-token") || c.IsSet("dynamic-auth-token-file")
+func usesToken(c *cli.Context, conf config.Agent) bool {
+	return c.IsSet("dynamic-auth-token") || conf.TokenFile != ""
 }
 
 // runEnrolled runs an agent that has a name and a token. It enrols once and
 // keeps what it got in its spool directory; should the coordinator not know
 // that any more, it enrols again.
-func runEnrolled(c *cli.Context, conf config.Config, log *slog.Logger) error {
-	name := c.String("name")
+func runEnrolled(c *cli.Context, conf config.Config, base agent.Config) (err error) {
+	name := conf.Agent.Name
 	if name == "" {
-		return usagef("an agent with a token needs a name: --name")
+		return usagef("an agent with a token needs a name: --name or the key agent.name")
 	}
-	token := c.String("dynamic-auth-token")
+	token := func() (string, error) { return c.String("dynamic-auth-token"), nil }
 	if !c.IsSet("dynamic-auth-token") {
-		var warning string
-		var err error
-		if token, warning, err = config.ReadSecret(c.String("dynamic-auth-token-file")); err != nil {
-			return err
-		}
-		if warning != "" {
-			log.Warn(warning)
-		}
-	}
-	spool := conf.Agent.SpoolDir
-	if spool == "" {
-		var err error
-		if spool, err = defaultSpool("name-" + url.PathEscape(name)); err != nil {
-			return err
+		token = func() (string, error) {
+			token, warning, err := config.ReadSecret(conf.Agent.TokenFile)
+			if warning != "" {
+				base.Log.Warn(warning)
+			}
+			return token, err
 		}
 	}
-	if err := durable.MkdirAll(spool, 0o700); err != nil {
+	if _, err := token(); err != nil {
+		return err
+	}
+	if base.SpoolDir == "" {
+		if base.SpoolDir, err = defaultSpool("name-" + url.PathEscape(name)); err != nil {
+			return err
+		}
+	}
+	if err := durable.MkdirAll(base.SpoolDir, 0o700); err != nil {
 		return fmt.Errorf("make the spool directory: %w", err)
 	}
-	e := &enrolment{file: filepath.Join(spool, "enrolment.json"), coordinator: conf.Agent.Coordinator, name: name, token: token, log: log}
-	return runReady(c.Context, conf.PIDFile, func(ctx context.Context) error {
+	e := &enrolment{file: filepath.Join(base.SpoolDir, "enrolment.json"), coordinator: base.Coordinator, roots: base.Roots,
+		name: name, token: token, log: base.Log}
+	var current atomic.Pointer[agent.Agent]
+	health := func() (string, bool) {
+		if a := current.Load(); a != nil {
+			return a.Health()
+		}
+		return "enrolling", true
+	}
+	return runReady(c.Context, conf.PIDFile, health, func(ctx context.Context) error {
 		return e.run(ctx, func(ctx context.Context, uuid, password string) error {
-			a, err := newAgent(conf.Agent.Builder, agent.Config{
-				Coordinator: conf.Agent.Coordinator, UUID: uuid, Password: password,
-				SpoolDir: spool, Grace: time.Duration(conf.Grace), Log: log,
-			})
+			own := base
+			own.UUID, own.Password = uuid, password
+			a, err := newAgent(conf.Agent.Builder, own)
 			if err != nil {
 				return err
 			}
-			return a.Run(ctx)
+			current.Store(a)
+			return runAgent(ctx, conf.Agent, a)
 		})
 	})
 }
@@ -74,7 +84,8 @@ func runEnrolled(c *cli.Context, conf config.Config, log *slog.Logger) error {
 type enrolment struct {
 	file              string // of credentials; whoever can read it is the agent, lost it is made again
 	coordinator, name string
-	token             string
+	roots             *x509.CertPool
+	token             func() (string, error) // read each time: it may have been replaced
 	log               *slog.Logger
 }
 
@@ -120,7 +131,11 @@ func (e *enrolment) enrol(ctx context.Context) (credentials, error) {
 	c := credentials{Coordinator: e.coordinator, Name: e.name}
 	for pause := time.Second; ; pause = min(2*pause, time.Minute) {
 		var err error
-		c.UUID, c.Password, err = agentapi.Enrol(ctx, e.coordinator, e.name, e.token)
+		var token string
+		if token, err = e.token(); err != nil {
+			return c, err
+		}
+		c.UUID, c.Password, err = agentapi.Enrol(ctx, e.coordinator, e.name, token, e.roots)
 		if err == nil {
 			break
 		}

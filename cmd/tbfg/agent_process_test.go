@@ -133,3 +133,24 @@ func TestAnAgentWithoutACoordinatorStopsAtOnce(t *testing.T) {
 		t.Errorf("got the status %d, want 0", status)
 	}
 }
+
+func TestANewPasswordIsHeededAtOnce(t *testing.T) {
+	s, uuid, options := compatible(t)
+	file := strings.TrimPrefix(options[3], "--password-file=")
+	p := start(t, nil, options...)
+	p.says("starting 0 new builds")
+	password := strings.TrimPrefix(s.coordinator("agent", uuid, "password", "new").stdout, "new password: ")
+	if err := os.WriteFile(file+".new", []byte(password), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(file+".new", file); err != nil {
+		t.Fatal(err)
+	}
+	p.says("the password has changed; going on with the new one")
+	if strings.Contains(p.log.String(), strings.TrimSpace(password)) {
+		t.Error("the password stands in the log")
+	}
+	if status := p.stop(syscall.SIGTERM); status != 0 {
+		t.Errorf("got the status %d, want 0", status)
+	}
+}

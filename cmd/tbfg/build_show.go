@@ -78,6 +78,9 @@ func printBuild(w io.Writer, b wire.BuildDetail, names map[string]string) {
 		for _, path := range f.MissingInputs {
 			fmt.Fprintf(w, "    %s\n", path)
 		}
+		if f.Details != "" {
+			fmt.Fprintf(w, "    %s\n", strings.ReplaceAll(strings.TrimSpace(f.Details), "\n", "\n    "))
+		}
 	}
 	for _, s := range b.Starts {
 		line("started", "%s, agent %s", stamp(s.Time), s.Agent)

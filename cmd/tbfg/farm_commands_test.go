@@ -144,7 +144,7 @@ func TestAgentsEnrolOnce(t *testing.T) {
 	server := httptest.NewServer(agentapi.Handler(f.Coordinator, http.NotFoundHandler()))
 	defer server.Close()
 	token := strings.TrimSpace(succeed(t, "tbfg", "token", "new", clients(t, f)))
-	e := &enrolment{file: filepath.Join(t.TempDir(), "enrolment.json"), coordinator: server.URL, name: "cloud", token: token,
+	e := &enrolment{file: filepath.Join(t.TempDir(), "enrolment.json"), coordinator: server.URL, name: "cloud", token: func() (string, error) { return token, nil },
 		log: slog.New(slog.DiscardHandler)}
 	var runs []string
 	run := func(ctx context.Context, uuid, password string) error {
@@ -171,7 +171,7 @@ func TestAgentsEnrolOnce(t *testing.T) {
 		t.Errorf("got the error %v, want that it cannot enrol", err)
 	}
 	// With one it enrols again, as the same agent.
-	e.token = strings.TrimSpace(succeed(t, "tbfg", "token", "new", clients(t, f)))
+	token = strings.TrimSpace(succeed(t, "tbfg", "token", "new", clients(t, f)))
 	runs = nil
 	f.Must(e.run(t.Context(), run))
 	if len(runs) != 2 || runs[0] != runs[1] {

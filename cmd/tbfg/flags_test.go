@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"codeberg.org/tbfg/tbfg/config"
 
@@ -87,6 +88,14 @@ func TestOptionsOverrideTheConfiguration(t *testing.T) {
 		{[]string{"--max-parallel-uploads=3"}, func(a *config.Agent) { a.MaxParallelUploads = 3 }},
 		{[]string{"--max-allocated-builds=8"}, func(a *config.Agent) { a.MaxAllocatedBuilds = 8 }},
 		{[]string{"--max-1min-load-average=6"}, func(a *config.Agent) { a.MaxLoad = 6 }},
+		{[]string{"--ca-file=/etc/ca.pem"}, func(a *config.Agent) { a.CAFile = "/etc/ca.pem" }},
+		{[]string{"--name=cloud", "--dynamic-auth-token-file=/etc/token"}, func(a *config.Agent) { a.Name, a.TokenFile = "cloud", "/etc/token" }},
+		{[]string{"--metrics-listen=127.0.0.1:9745"}, func(a *config.Agent) { a.Metrics = []string{"127.0.0.1:9745"} }},
+		{[]string{"--cores=2"}, func(a *config.Agent) { a.Cores = 2 }},
+		{[]string{"--build-timeout=2h"}, func(a *config.Agent) { a.BuildTimeout = config.Duration(2 * time.Hour) }},
+		{[]string{"--max-silent-time=90s"}, func(a *config.Agent) { a.MaxSilentTime = config.Duration(90 * time.Second) }},
+		{[]string{"--allow-existing-outputs"}, func(a *config.Agent) { a.AllowExisting = true }},
+		{[]string{"--min-free-space=5"}, func(a *config.Agent) { a.MinFree = 5 }},
 		{[]string{"--derivation-substitute-urls=https://one  http://two"}, func(a *config.Agent) {
 			a.DerivationURLs = []string{"https://one", "http://two"}
 		}},

@@ -24,14 +24,19 @@ func (f *farm) runLocalAgent(ctx context.Context) error {
 	}
 	a, err := newAgent(f.conf.LocalAgent.Builder, agent.Config{
 		Coordinator: f.agentURL, UUID: uuid, Password: password,
-		SpoolDir: filepath.Join(f.conf.StateDir, "agent-spool"), Grace: time.Duration(f.conf.Grace),
+		SpoolDir: filepath.Join(f.conf.StateDir, localSpool), Grace: time.Duration(f.conf.Grace),
 		Log: f.log.With("in", "local-agent"), // the coordinator says much the same
 	})
 	if err != nil {
 		return err
 	}
+	f.metrics.MustRegister(a)
+	f.local.Store(a)
 	return a.Run(ctx)
 }
+
+// localSpool is the local agent's spool directory in the state directory.
+const localSpool = "agent-spool"
 
 // localCredentials are the local agent's UUID and password. They are made at
 // the first start and kept in two files of the secrets directory; should the

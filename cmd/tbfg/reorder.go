@@ -6,7 +6,7 @@ import (
 )
 
 // agentVerbs follow "agent" directly; anything else there is an agent's UUID.
-var agentVerbs = []string{"run", "new", "list", "show", "set", "password",
+var agentVerbs = []string{"run", "status", "new", "list", "show", "set", "password",
 	"pause", "drain", "resume", "activate", "deactivate", "tags", "help"}
 
 // completion is what a shell adds to a command that it wants to have completed.

@@ -9,9 +9,11 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"codeberg.org/tbfg/tbfg/config"
+	"codeberg.org/tbfg/tbfg/daemon/agent"
 	"codeberg.org/tbfg/tbfg/daemon/agentapi"
 	"codeberg.org/tbfg/tbfg/daemon/buildlog"
 	"codeberg.org/tbfg/tbfg/daemon/clientapi"
@@ -82,7 +84,7 @@ func serve(ctx context.Context, conf config.Config, l *live, log *slog.Logger) (
 		return err
 	}
 	defer func() { err = errors.Join(err, f.close()) }()
-	return runReady(ctx, conf.PIDFile, f.run)
+	return runReady(ctx, conf.PIDFile, f.health, f.run)
 }
 
 // farm is the coordinator with all that surrounds it in one process.
@@ -98,11 +100,14 @@ type farm struct {
 	servers     []*http.Server
 	failed      chan error // of servers
 	agentURL    string     // where the local agent finds the coordinator
+	metrics     *prometheus.Registry
+	local       atomic.Pointer[agent.Agent] // nil until it runs
 }
 
 // openFarm opens the state and listens.
 func openFarm(ctx context.Context, conf config.Config, l *live, log *slog.Logger) (f *farm, err error) {
-	f = &farm{conf: conf, live: l, log: log, hooks: make(chan *hooks.Runner, 1), failed: make(chan error, 16)}
+	f = &farm{conf: conf, live: l, log: log, hooks: make(chan *hooks.Runner, 1), failed: make(chan error, 16),
+		metrics: newRegistry()}
 	l.log, l.running, l.apply = log, conf, f.apply
 	l.status = wire.ConfigStatus{File: l.file}
 	f.runner = hooksOf(conf, log)
@@ -140,7 +145,7 @@ func openFarm(ctx context.Context, conf config.Config, l *live, log *slog.Logger
 	if err := f.declare(ctx, conf.Agents); err != nil {
 		return f, err
 	}
-	metrics := metricsHandler()
+	metrics := promhttp.HandlerFor(f.metrics, promhttp.HandlerOpts{})
 	for _, s := range []struct {
 		name      string
 		addresses []string
@@ -150,7 +155,7 @@ func openFarm(ctx context.Context, conf config.Config, l *live, log *slog.Logger
 		{"client", conf.Coordinator.ClientListen, clientapi.Handler(f.coordinator, f, metrics)},
 		{"front", conf.Front.Listen, front.Handler(logs, f.coordinator.Build)},
 	} {
-		if err := f.listen(sockets, s.name, s.addresses, s.handler); err != nil {
+		if err := f.listen(ctx, sockets, s.name, s.addresses, s.handler); err != nil {
 			return f, err
 		}
 	}
@@ -158,7 +163,7 @@ func openFarm(ctx context.Context, conf config.Config, l *live, log *slog.Logger
 }
 
 // listen serves one API on its sockets.
-func (f *farm) listen(sockets shepherd.Sockets, name string, addresses []string, handler http.Handler) error {
+func (f *farm) listen(ctx context.Context, sockets shepherd.Sockets, name string, addresses []string, handler http.Handler) error {
 	listeners, err := sockets.Listen(name, addresses)
 	if err != nil {
 		return err
@@ -173,18 +178,40 @@ func (f *farm) listen(sockets shepherd.Sockets, name string, addresses []string,
 		ErrorLog:          slog.NewLogLogger(f.log.Handler(), slog.LevelDebug),
 	}
 	f.servers = append(f.servers, server)
+	wrap := func(l net.Listener) net.Listener { return l }
+	if name == "agent" && f.conf.Coordinator.Certificate != "" {
+		c, err := openCertificate(ctx, f.conf.Coordinator.Certificate, f.conf.Coordinator.CertificateKey, f.log)
+		if err != nil {
+			return err
+		}
+		wrap = c.wrap
+		if f.conf.LocalAgent.Enabled {
+			// The certificate is for the farm's name, by which this
+			// machine may not know itself.
+			private, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				return fmt.Errorf("listen for the local agent: %w", err)
+			}
+			f.agentURL = "http://" + private.Addr().String()
+			f.serve(server, name, private)
+		}
+	}
 	for _, l := range listeners {
 		f.log.Info("listening for "+name+" connections", "address", l.Addr())
 		if name == "agent" && f.agentURL == "" {
 			f.agentURL = "http://" + reachable(l.Addr())
 		}
-		go func() {
-			if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-				f.failed <- fmt.Errorf("serve %s connections: %w", name, err)
-			}
-		}()
+		f.serve(server, name, wrap(l))
 	}
 	return nil
+}
+
+func (f *farm) serve(server *http.Server, name string, l net.Listener) {
+	go func() {
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			f.failed <- fmt.Errorf("serve %s connections: %w", name, err)
+		}
+	}()
 }
 
 // reachable is an address at which one on this machine reaches a listener.
@@ -258,10 +285,33 @@ func (f *farm) close() error {
 	return nil
 }
 
-func metricsHandler() http.Handler {
+func newRegistry() *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
+	return registry
+}
+
+// healthTimeout is how long the database may take to answer.
+const healthTimeout = 10 * time.Second
+
+// health is a line on how the farm is, and whether it is well.
+func (f *farm) health() (line string, well bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), healthTimeout)
+	defer cancel()
+	agents, err := f.coordinator.Agents(ctx)
+	if err != nil {
+		return "the database does not answer: " + err.Error(), false
+	}
+	held := 0
+	for _, a := range agents {
+		held += len(a.Allocated)
+	}
+	line, well = fmt.Sprintf("%d agents hold %d builds", len(agents), held), true
+	if local := f.local.Load(); local != nil {
+		said, ok := local.Health()
+		line, well = line+"; local agent: "+said, ok
+	}
+	return line, well
 }
 
 // hostname is what the local agent is called if it has no other name.

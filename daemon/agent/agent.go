@@ -2,12 +2,14 @@ package agent
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon"
@@ -15,6 +17,8 @@ import (
 	"codeberg.org/tbfg/tbfg/daemon/agent/spool"
 	"codeberg.org/tbfg/tbfg/daemon/agentapi"
 	"codeberg.org/tbfg/tbfg/nix/guixdaemon"
+	"codeberg.org/tbfg/tbfg/nix/narinfo"
+	"codeberg.org/tbfg/tbfg/nix/storepath"
 )
 
 // Config is what an agent is told.
@@ -22,17 +26,32 @@ type Config struct {
 	Coordinator string // URL
 	UUID        string
 	Password    string
+	Reread      func() (string, error) // reads the password anew, for the case that it was changed; may be nil
+	Roots       *x509.CertPool         // authorities that certify the coordinator; nil for the system's
 	Systems     []string
 
 	MaxParallelBuilds  int
 	MaxParallelUploads int
 	MaxAllocatedBuilds int     // builds to hold in all; zero for twice MaxParallelBuilds
 	MaxLoad            float64 // 1-minute load average above which nothing starts; zero for the number of processors
+	MinFree            int64   // bytes that must be free on the disks of store and spool for builds to be asked for and begun
+
+	// Limits of a build; zero leaves one to the daemon, a negative duration
+	// is none. A build's tags can name others, see limits.
+	Cores         int
+	Timeout       time.Duration
+	MaxSilentTime time.Duration
+
+	AllowExisting bool   // take outputs that are there already for built
+	Native        string // the machine's own system, such as "x86_64-linux"
 
 	// DerivationURLs and InputURLs are the substitute servers for
 	// derivations and for all else; nil leaves them to the daemon.
 	DerivationURLs []string
 	InputURLs      []string
+	// Narinfo asks substitute servers what they say of an item, and tells
+	// which it was; nil if nobody can be asked.
+	Narinfo func(ctx context.Context, urls []string, path storepath.Path) (*narinfo.Info, string, error)
 
 	Daemon   string        // address of the guix-daemon; empty for the usual one
 	SpoolDir string        // for what the coordinator does not have yet
@@ -51,8 +70,18 @@ type Agent struct {
 	courier *courier.Courier
 	uploads chan struct{} // holds a token for each upload under way
 
-	resumed    map[string]*resumption // by build: results that were in the spool at the start
-	unfinished []*spool.Entry         // builds that were; nil once the coordinator has said which are ours
+	resumed             map[string]*resumption // by build: results that were in the spool at the start
+	unfinished          []*spool.Entry         // builds that were; nil once the coordinator has said which are ours
+	derivations, others *fetcher               // of store items
+	ahead               ahead
+	foreign             foreignSystems
+	phases              phases
+	full                atomic.Bool // there was too little room on a disk when last looked at
+	introduced          atomic.Bool // the coordinator knows us
+	counters            counters
+	since               time.Time    // of New
+	beat                atomic.Int64 // when the loop last looked around, in nanoseconds since 1970; zero while there is none
+	contact             atomic.Int64 // when the coordinator last answered, in nanoseconds since 1970
 
 	run    context.Context // Run's: while it lasts new attempts begin
 	work   context.Context // of builds and reports; ends Grace after Run's
@@ -97,12 +126,19 @@ func New(config Config) (*Agent, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start agent: %w", err)
 	}
+	api := agentapi.NewClient(config.Coordinator, config.UUID, config.Password)
+	api.Trust(config.Roots)
 	a := &Agent{
 		Config:  config,
-		api:     agentapi.NewClient(config.Coordinator, config.UUID, config.Password),
+		api:     api,
 		spool:   spooled,
 		uploads: make(chan struct{}, max(1, config.MaxParallelUploads)),
 		events:  make(chan event),
+
+		since: now(),
+
+		derivations: newFetcher(config.Daemon, config.DerivationURLs),
+		others:      newFetcher(config.Daemon, config.InputURLs),
 	}
 	a.courier = &courier.Courier{API: a.api, Insist: a.insist, Uploads: a.uploads, Compression: config.Compression}
 	return a, nil
@@ -118,17 +154,24 @@ func (a *Agent) Run(ctx context.Context) error {
 	work, stopWork := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer stopWork(nil)
 	a.run, a.work = ctx, work
+	a.lookForRoom()
 	if err := a.introduce(ctx); err != nil {
+		return err
+	}
+	if err := alone(a.SpoolDir); err != nil {
 		return err
 	}
 	if err := a.deliverSpooled(); err != nil {
 		return err
 	}
+	defer a.serveControl()()
 	a.lookForDaemon(ctx)
 	s := newState(a)
 	go s.reportStatus(ctx)
 	err := s.loop(ctx)
 
+	a.beat.Store(0)
+	a.ahead.dropAll()
 	s.handBack()
 	grace := time.AfterFunc(a.Grace, func() { stopWork(errStopping) })
 	defer grace.Stop()
@@ -169,12 +212,16 @@ func (a *Agent) introduce(ctx context.Context) error {
 	if err != nil && ctx.Err() == nil {
 		return fmt.Errorf("the coordinator %s refuses the agent %s: %w", a.Coordinator, a.UUID, err)
 	}
+	a.introduced.Store(true)
 	return nil
 }
 
 func (a *Agent) status(running int) daemon.AgentStatus {
 	s := daemon.AgentStatus{Status: "idle", Processors: runtime.NumCPU()}
-	if running > 0 {
+	switch {
+	case a.full.Load():
+		s.Status = "low on disk space"
+	case running > 0:
 		s.Status = "running"
 	}
 	s.Load1Min, _ = loadAverage()

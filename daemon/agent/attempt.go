@@ -1,217 +1,106 @@
 package agent
 
 import (
+	"bytes"
 	"context"
-	"errors"
-	"fmt"
 	"io"
-	"os"
-	"slices"
 	"strings"
+	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon"
-	"codeberg.org/tbfg/tbfg/nix/derivation"
 	"codeberg.org/tbfg/tbfg/nix/guixdaemon"
-	"codeberg.org/tbfg/tbfg/nix/storepath"
 )
 
-// attempt is one attempt at a build on one connection to the daemon, whose
-// temporary roots protect everything in use. An error means that there is no
-// outcome: the connection was lost, or ctx has ended.
-func (a *Agent) attempt(ctx context.Context, b daemon.Allocation, log io.Writer) (outcome, error) {
-	conn, err := guixdaemon.Dial(ctx, a.Daemon)
-	if err != nil {
-		return outcome{}, err
-	}
-	defer conn.Close()
-	t := &attempt{Agent: a, conn: conn, path: b.Derivation}
-	for _, step := range []func(context.Context) (*daemon.SetupFailure, error){
-		t.getDerivation, t.getInputs, t.deleteOutputs,
-	} {
-		if failure, err := step(ctx); failure != nil || err != nil {
-			return outcome{setup: failure}, err
+// attempt makes one attempt at a build. An error means that there is no
+// outcome: the connection to the daemon was lost, or ctx has ended.
+func (a *Agent) attempt(ctx context.Context, b daemon.Allocation, log io.Writer) (out outcome, err error) {
+	a.phases.set(b, SettingUp)
+	defer a.phases.set(b, Reporting)
+	var building time.Duration
+	defer func() {
+		if err == nil {
+			a.counters.count(out, building)
 		}
+	}()
+	t, failure, err := a.ahead.take(ctx, b.UUID)
+	if t == nil && failure == nil && err == nil {
+		t, failure, err = a.setUp(ctx, b.Derivation)
 	}
-	if err := toJob(ctx, log, conn, t.drv); err != nil {
+	if failure != nil || err != nil {
+		return outcome{setup: failure}, err
+	}
+	defer t.conn.Close()
+	if failure, err := t.deleteOutputs(ctx); failure != nil || err != nil {
+		return outcome{setup: failure}, err
+	}
+	if err := toJob(ctx, log, t.conn, t.drv); err != nil {
 		return outcome{}, err
 	}
-	err = a.insist(ctx, "report a start", func(ctx context.Context) error { return a.api.ReportStart(ctx, b.UUID) })
-	if err != nil {
-		return outcome{}, err
-	}
+	ctx, start := a.reportStart(ctx, b)
+	a.phases.set(b, Building)
 	a.Log.Info("build "+b.UUID+" started", "derivation", b.Derivation)
-	return t.build(ctx, log)
-}
-
-type attempt struct {
-	*Agent
-	conn *guixdaemon.Conn
-	path storepath.Path
-	drv  *derivation.Derivation
-}
-
-// refused tells whether the daemon understood and said no; other errors are
-// of the connection.
-func refused(err error) (*guixdaemon.Error, bool) {
-	var e *guixdaemon.Error
-	return e, errors.As(err, &e)
-}
-
-// getDerivation has the daemon fetch the derivation, if need be, with the
-// derivations that it refers to, and reads it.
-func (t *attempt) getDerivation(ctx context.Context) (*daemon.SetupFailure, error) {
-	if err := t.conn.AddTempRoot(ctx, t.path); err != nil {
-		return nil, err
+	began := time.Now()
+	out, err = t.build(ctx, a.limits(b), log)
+	building = time.Since(began)
+	if refusal := start.settle(); refusal != nil {
+		return outcome{}, refusal
 	}
-	if err := t.fetchDerivation(ctx); err != nil {
-		e, ok := refused(err)
-		if !ok {
-			return nil, err
+	return out, err
+}
+
+// A startReport is on its way to the coordinator while the build runs.
+type startReport struct {
+	end  context.CancelCauseFunc // of the report
+	sent chan struct{}           // closed when that is over
+	err  error                   // once sent: why the coordinator refuses
+}
+
+// startPatience is how long a build that has ended waits for the report of
+// its start, before it is content with the result, which says as much.
+const startPatience = 5 * time.Second
+
+// reportStart tells the coordinator that a build begins. Should that refuse,
+// the build is not ours any more, and the context returned ends.
+func (a *Agent) reportStart(ctx context.Context, b daemon.Allocation) (context.Context, *startReport) {
+	reporting, end := context.WithCancelCause(ctx)
+	building, stop := context.WithCancelCause(ctx)
+	s := &startReport{end: end, sent: make(chan struct{})}
+	go func() {
+		defer close(s.sent)
+		err := a.insist(reporting, "report a start", func(ctx context.Context) error { return a.api.ReportStart(ctx, b.UUID) })
+		if err != nil && reporting.Err() == nil {
+			s.err = err
+			stop(err)
 		}
-		t.Log.Warn("cannot get a derivation", "derivation", t.path, "from", t.DerivationURLs, "err", e)
-		return &daemon.SetupFailure{Reason: daemon.CouldNotFetch, MissingInputs: []storepath.Path{t.path}}, nil
-	}
-	drv, err := readDerivation(t.path)
-	if err != nil {
-		t.Log.Warn("cannot read a derivation", "derivation", t.path, "err", err)
-		return &daemon.SetupFailure{Reason: daemon.CouldNotFetch, MissingInputs: []storepath.Path{t.path}}, nil
-	}
-	t.drv = drv
-	if !slices.Contains(t.Systems, drv.System) {
-		t.Log.Warn("not a system that this agent builds for", "derivation", t.path, "system", drv.System)
-		return &daemon.SetupFailure{Reason: daemon.UnsupportedPlatform}, nil
-	}
-	return nil, nil
+	}()
+	return building, s
 }
 
-// fetchDerivation makes the derivation valid. A connection of the daemon's
-// keeps to the substitute servers that it first used, whatever it is told
-// later, and ours will need those for inputs: so this takes another.
-func (t *attempt) fetchDerivation(ctx context.Context) error {
-	if valid, err := t.conn.IsValidPath(ctx, t.path); valid || err != nil {
-		return err
-	}
-	conn, err := guixdaemon.Dial(ctx, t.Daemon)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	if err := substituteFrom(ctx, conn, t.DerivationURLs); err != nil {
-		return err
-	}
-	return conn.EnsurePath(ctx, t.path)
-}
-
-func substituteFrom(ctx context.Context, conn *guixdaemon.Conn, urls []string) error {
-	return conn.SetOptions(ctx, guixdaemon.Options{UseSubstitutes: true, SubstituteURLs: urls})
-}
-
-func readDerivation(path storepath.Path) (*derivation.Derivation, error) {
-	text, err := os.ReadFile(string(path))
-	if err != nil {
-		return nil, err
-	}
-	drv, err := derivation.Parse(text)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, err)
-	}
-	return drv, nil
-}
-
-// getInputs has the daemon fetch the inputs that are not there.
-func (t *attempt) getInputs(ctx context.Context) (*daemon.SetupFailure, error) {
-	inputs, err := t.inputs()
-	if err != nil {
-		return nil, err
-	}
-	for _, path := range inputs {
-		if err := t.conn.AddTempRoot(ctx, path); err != nil {
-			return nil, err
-		}
-	}
-	valid, err := t.conn.QueryValidPaths(ctx, inputs)
-	if err != nil || len(valid) == len(inputs) {
-		return nil, err
-	}
-	if err := substituteFrom(ctx, t.conn, t.InputURLs); err != nil {
-		return nil, err
-	}
-	there := make(map[storepath.Path]bool, len(valid))
-	for _, path := range valid {
-		there[path] = true
-	}
-	var missing []storepath.Path
-	for _, path := range inputs {
-		if there[path] {
-			continue
-		}
-		if err := t.conn.EnsurePath(ctx, path); err != nil {
-			e, ok := refused(err)
-			if !ok {
-				return nil, err
-			}
-			t.Log.Debug("cannot get an input", "input", path, "from", t.InputURLs, "err", e)
-			missing = append(missing, path)
-		}
-	}
-	if missing != nil {
-		return &daemon.SetupFailure{Reason: daemon.MissingInputs, MissingInputs: missing}, nil
-	}
-	return nil, nil
-}
-
-// inputs are the store items that the builder will find.
-func (t *attempt) inputs() ([]storepath.Path, error) {
-	inputs := slices.Clone(t.drv.Sources)
-	for _, in := range t.drv.Inputs {
-		drv, err := readDerivation(in.Path)
-		if err != nil {
-			return nil, err
-		}
-		for _, o := range drv.Outputs {
-			if slices.Contains(in.Outputs, o.Name) {
-				inputs = append(inputs, o.Path)
-			}
-		}
-	}
-	slices.Sort(inputs)
-	return slices.Compact(inputs), nil
-}
-
-// deleteOutputs deletes outputs that are there already, so that the farm
-// really builds and what it reports is its own.
-func (t *attempt) deleteOutputs(ctx context.Context) (*daemon.SetupFailure, error) {
-	outputs := make([]storepath.Path, len(t.drv.Outputs))
-	for i, o := range t.drv.Outputs {
-		outputs[i] = o.Path
-	}
-	valid, err := t.conn.QueryValidPaths(ctx, outputs)
-	if err != nil || len(valid) == 0 {
-		return nil, err
-	}
-	if _, err := t.conn.DeletePaths(ctx, valid); err != nil {
-		e, ok := refused(err)
-		if !ok {
-			return nil, err
-		}
-		t.Log.Warn("cannot delete an output that is there already", "derivation", t.path, "err", e)
-		return &daemon.SetupFailure{Reason: daemon.CouldNotDelete}, nil
-	}
-	return nil, nil
+// settle ends the report, so that nothing of it comes after the result, and
+// returns the coordinator's refusal.
+func (s *startReport) settle() error {
+	impatience := time.AfterFunc(startPatience, func() { s.end(context.Canceled) })
+	defer impatience.Stop()
+	<-s.sent
+	s.end(nil)
+	return s.err
 }
 
 // build has the daemon build the derivation, writing the builder's output to
 // log. Substitutes are off: everything needed is there, and what the farm
 // says it built it must have built.
-func (t *attempt) build(ctx context.Context, log io.Writer) (outcome, error) {
-	err := t.conn.SetOptions(ctx, guixdaemon.Options{MaxBuildJobs: 1, PrintBuildTrace: true, MultiplexedBuildOutput: true})
+func (t *attempt) build(ctx context.Context, l limits, log io.Writer) (outcome, error) {
+	err := t.conn.SetOptions(ctx, guixdaemon.Options{MaxBuildJobs: 1, PrintBuildTrace: true, MultiplexedBuildOutput: true,
+		BuildCores: l.cores, Timeout: l.timeout, MaxSilentTime: l.silence})
 	if err != nil {
 		return outcome{}, err
 	}
 	var failure guixdaemon.Failure
-	var said tail // by the daemon itself
+	var said tail    // by the daemon itself
+	var begun []byte // the beginning of what the builder wrote
 	trace := &guixdaemon.Trace{
 		BuildLog: func(_ int, p []byte) error {
+			begun = append(begun, p[:min(len(p), maxBegun-len(begun))]...)
 			_, err := log.Write(p)
 			return err
 		},
@@ -240,10 +129,32 @@ func (t *attempt) build(ctx context.Context, log io.Writer) (outcome, error) {
 		if !ok {
 			return outcome{}, err
 		}
+		if t.drv.System != t.Native && t.isForeign(begun) {
+			if t.foreign.add(t.drv.System) {
+				t.Log.Warn("the guix-daemon does not build for a system; no more such builds are asked for", "system", t.drv.System)
+			}
+			return outcome{setup: t.unsupported(strings.TrimSpace(e.Message))}, nil
+		}
 		return outcome{result: daemon.Result{Ended: ended, Reason: reason(failure, said, e)}}, nil
 	}
 	outputs, err := t.outputs(ctx)
 	return outcome{result: daemon.Result{Success: true, Ended: ended, Outputs: outputs}}, err
+}
+
+// maxBegun is how much of a builder's output is kept to be looked at, in bytes.
+const maxBegun = 1000
+
+// isForeign tells whether the daemon could not run the builder because it is
+// for another system. That is said by the process which was to become the
+// builder, as the first thing in its output.
+func (t *attempt) isForeign(begun []byte) bool {
+	for line := range bytes.Lines(begun) {
+		e, ok := guixdaemon.ParseEvent(bytes.TrimSuffix(line, []byte("\n")))
+		if f, failed := e.Failure(); ok && failed && f.Reason == guixdaemon.UnsupportedPlatform && f.Item == string(t.path) {
+			return true
+		}
+	}
+	return false
 }
 
 // reason says why a build failed. The daemon's own words, such as "builder for

@@ -29,6 +29,7 @@ type fake struct {
 	url string
 
 	mu        sync.Mutex // guards what follows
+	secret    string     // the agent's password
 	allocated []string   // UUIDs of builds
 	fetches   []wire.FetchRequest
 	released  []string
@@ -48,7 +49,7 @@ const (
 func build(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", n) }
 
 func newFake(t *testing.T) *fake {
-	f := &fake{t: t, bodies: make(map[string]string), answer: make(map[string]http.HandlerFunc)}
+	f := &fake{t: t, secret: password, bodies: make(map[string]string), answer: make(map[string]http.HandlerFunc)}
 	server := httptest.NewServer(http.HandlerFunc(f.serve))
 	f.url = server.URL
 	t.Cleanup(server.Close)
@@ -57,7 +58,10 @@ func newFake(t *testing.T) *fake {
 
 func (f *fake) serve(w http.ResponseWriter, r *http.Request) {
 	id, secret, _ := r.BasicAuth()
-	if id != agentID || secret != password {
+	f.mu.Lock()
+	known := id == agentID && secret == f.secret
+	f.mu.Unlock()
+	if !known {
 		refuse(w, http.StatusForbidden, wire.AccessDenied)
 		return
 	}

@@ -21,15 +21,20 @@ type state struct {
 	queue    []daemon.Allocation                // held, not begun
 	running  atomic.Int64                       // builds that occupy a slot
 	fetching bool                               // a question for builds is open
+	asked    wish                               // what it asks for
+	giveUp   context.CancelFunc                 // ends it
+	news     chan struct{}                      // the status has changed
 	past     map[string]bool                    // builds that went out of our hands meanwhile
 	waits    bool                               // the coordinator holds answers back until there is news
 	unsure   bool                               // whether what was past is ours once more
 	greeted  bool                               // the first answer of the coordinator was logged
 	busy     bool                               // the load was too high when last looked at
+	answered int                                // builds in an answer that the log has not told of; negative if there is none
 }
 
 func newState(a *Agent) *state {
-	return &state{Agent: a, held: make(map[string]context.CancelCauseFunc), dropped: make(map[string]bool), past: make(map[string]bool)}
+	return &state{Agent: a, held: make(map[string]context.CancelCauseFunc), dropped: make(map[string]bool), past: make(map[string]bool), answered: -1,
+		news: make(chan struct{}, 1)}
 }
 
 // loop fetches and begins builds until ctx ends.
@@ -37,7 +42,16 @@ func (s *state) loop(ctx context.Context) error {
 	tick := time.NewTicker(loadInterval)
 	defer tick.Stop()
 	for {
-		s.begin()
+		s.beat.Store(time.Now().UnixNano())
+		if s.lookForRoom() {
+			select {
+			case s.news <- struct{}{}:
+			default: // it is known to have changed
+			}
+		}
+		running := s.running.Load()
+		s.tell(running, s.begin())
+		s.prepare()
 		s.fetch(ctx)
 		select {
 		case e := <-s.events:
@@ -61,8 +75,10 @@ func (s *state) handle(e event) {
 	case built:
 		s.running.Add(-1)
 	case done:
+		s.ahead.drop(e.build) // what was set up and not needed
 		delete(s.held, e.build)
 		delete(s.dropped, e.build)
+		s.phases.remove(e.build)
 		s.past[e.build] = true
 	}
 }
@@ -71,7 +87,7 @@ func (s *state) handle(e event) {
 // answer may be older than a result that we delivered since the question: to
 // build that once more would begin with deleting what others need by now.
 func (s *state) accept(builds []daemon.Allocation) {
-	running, before := s.running.Load(), len(s.queue)
+	before := len(s.queue)
 	if !s.greeted {
 		s.forgetUnfinished(builds)
 	}
@@ -82,15 +98,23 @@ func (s *state) accept(builds []daemon.Allocation) {
 		case !s.holds(b.UUID):
 			s.held[b.UUID] = nil
 			s.queue = append(s.queue, b)
+			s.phases.set(b, Waiting)
 		}
 	}
-	if s.greeted && len(s.queue) == before {
-		return
+	if !s.greeted || len(s.queue) > before {
+		s.answered = len(builds)
 	}
 	s.greeted = true
-	starting := min(len(s.queue), s.MaxParallelBuilds-int(running))
-	s.Log.Info(fmt.Sprintf("running %d threads, currently allocated %d builds", running, len(builds)))
-	s.Log.Info(fmt.Sprintf("starting %d new builds", starting))
+}
+
+// tell logs what came of an answer.
+func (s *state) tell(running int64, started int) {
+	if s.answered < 0 {
+		return
+	}
+	s.Log.Info(fmt.Sprintf("running %d threads, currently allocated %d builds", running, s.answered))
+	s.Log.Info(fmt.Sprintf("starting %d new builds", started))
+	s.answered = -1
 }
 
 func (s *state) holds(build string) bool {
@@ -113,14 +137,17 @@ func (s *state) drop(gone []string) {
 			s.dropped[build] = true
 		default:
 			delete(s.held, build)
+			s.phases.remove(build)
+			s.ahead.drop(build)
 			s.queue = slices.DeleteFunc(s.queue, func(b daemon.Allocation) bool { return b.UUID == build })
 		}
 	}
 }
 
-// begin starts queued builds in free slots, unless the machine is busy.
-func (s *state) begin() {
-	for len(s.queue) > 0 && s.running.Load() < int64(s.MaxParallelBuilds) && !s.tooBusy() {
+// begin starts queued builds in free slots, unless the machine is busy or
+// full, and tells how many.
+func (s *state) begin() (started int) {
+	for ; len(s.queue) > 0 && s.running.Load() < int64(s.MaxParallelBuilds) && !s.full.Load() && !s.tooBusy(); started++ {
 		b := s.queue[0]
 		s.queue = s.queue[1:]
 		s.running.Add(1)
@@ -131,6 +158,17 @@ func (s *state) begin() {
 			s.process(ctx, b)
 			s.events <- event{kind: done, build: b.UUID}
 		})
+	}
+	return started
+}
+
+// prepare sets up the builds that are next: as many as can run.
+func (s *state) prepare() {
+	if s.full.Load() {
+		return
+	}
+	for _, b := range s.queue[:min(len(s.queue), s.MaxParallelBuilds)] {
+		s.setUpEarly(s.work, b)
 	}
 }
 
@@ -145,14 +183,36 @@ func (s *state) tooBusy() bool {
 	return busy
 }
 
+// A wish is what the agent asks a coordinator for.
+type wish struct {
+	systems []string
+	target  int // builds to hold in all
+}
+
+func (s *state) wish() wish {
+	systems := s.foreign.without(s.Systems)
+	if len(systems) == 0 || s.full.Load() {
+		return wish{s.Systems, 0} // only to hear what is gone
+	}
+	return wish{systems, s.MaxAllocatedBuilds}
+}
+
 // fetch asks for builds if no question is open and there is room for more. A
 // coordinator that waits is asked in any case, because its answer tells what is
 // not ours any more.
 func (s *state) fetch(ctx context.Context) {
-	if s.fetching || len(s.held) >= s.MaxAllocatedBuilds && !s.waits {
+	want := s.wish()
+	if s.fetching {
+		if want.target != s.asked.target || !slices.Equal(want.systems, s.asked.systems) {
+			s.giveUp()
+			s.unsure = true // it may have been answered
+		}
 		return
 	}
-	s.fetching = true
+	if len(s.held) >= want.target && !s.waits && s.greeted {
+		return
+	}
+	s.fetching, s.asked = true, want
 	wait := fetchWait
 	if !s.greeted || s.unsure {
 		wait = 0 // hear at once what is allocated to us
@@ -165,11 +225,14 @@ func (s *state) fetch(ctx context.Context) {
 			held = append(held, build)
 		}
 	}
+	ctx, giveUp := context.WithCancel(ctx)
+	s.giveUp = giveUp
 	s.builds.Go(func() {
+		defer giveUp()
 		asked, patience := time.Now(), wait
 		var answer agentapi.Fetched
 		err := s.insist(ctx, "fetch builds", func(ctx context.Context) (err error) {
-			answer, err = s.api.FetchBuilds(ctx, s.Systems, s.MaxAllocatedBuilds, patience, held...)
+			answer, err = s.api.FetchBuilds(ctx, want.systems, want.target, patience, held...)
 			// Should the answer be lost, what it gave us is nothing new to
 			// the coordinator, which must not wait for more.
 			patience = 0
@@ -197,11 +260,15 @@ func (s *state) reportStatus(ctx context.Context) {
 	for {
 		select {
 		case <-tick.C:
-			if err := s.api.ReportStatus(ctx, s.status(int(s.running.Load())), false); err != nil && ctx.Err() == nil {
-				s.Log.Debug("cannot report the status", "err", err)
-			}
+		case <-s.news:
 		case <-ctx.Done():
 			return
+		}
+		err := s.api.ReportStatus(ctx, s.status(int(s.running.Load())), false)
+		if err == nil {
+			s.contact.Store(time.Now().UnixNano())
+		} else if ctx.Err() == nil {
+			s.Log.Debug("cannot report the status", "err", err)
 		}
 	}
 }
@@ -220,6 +287,7 @@ func (s *state) handBack() {
 	}
 	for _, b := range s.queue {
 		delete(s.held, b.UUID)
+		s.phases.remove(b.UUID)
 	}
 	for _, b := range answer.Builds {
 		if !s.holds(b.UUID) {

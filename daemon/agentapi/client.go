@@ -2,9 +2,11 @@ package agentapi
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/base64"
 	"io"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon"
@@ -13,8 +15,9 @@ import (
 
 // A Client speaks to a coordinator as one agent. It never repeats a request.
 type Client struct {
-	caller *wire.Caller
-	agent  string
+	caller   *wire.Caller
+	agent    string
+	password atomic.Pointer[string]
 	// Patience is how long an answer may take to come, and an upload may
 	// stand still.
 	Patience time.Duration
@@ -23,9 +26,12 @@ type Client struct {
 // NewClient is a client of the coordinator at a URL, such as
 // "http://localhost:8745".
 func NewClient(coordinator, agent, password string) *Client {
-	credentials := "Basic " + base64.StdEncoding.EncodeToString([]byte(agent+":"+password))
-	caller := wire.NewCaller(coordinator, func(h http.Header) { h.Set("Authorization", credentials) })
-	return &Client{caller: caller, agent: agent, Patience: patience}
+	c := &Client{agent: agent, Patience: patience}
+	c.SetPassword(password)
+	c.caller = wire.NewCaller(coordinator, func(h http.Header) {
+		h.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(agent+":"+c.Password())))
+	})
+	return c
 }
 
 // patience lets the coordinator be held up by its disk. Of requests that take
@@ -61,6 +67,16 @@ func (p *progress) Read(b []byte) (int, error) {
 	p.read()
 	return p.Reader.Read(b)
 }
+
+// Password is the one that requests are made with.
+func (c *Client) Password() string { return *c.password.Load() }
+
+// SetPassword changes the password for all later requests.
+func (c *Client) SetPassword(password string) { c.password.Store(&password) }
+
+// Trust makes the client accept https coordinators of these authorities, in
+// the place of the system's. It is called before the first request.
+func (c *Client) Trust(roots *x509.CertPool) { c.caller.Trust(roots) }
 
 // ReportStatus says how the agent is.
 func (c *Client) ReportStatus(ctx context.Context, s daemon.AgentStatus, initial bool) error {

@@ -3,6 +3,7 @@ package agentapi
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -87,9 +88,11 @@ func (f *failures) turn(now time.Time) {
 
 // Enrol asks the coordinator at a URL for an agent with a name, by a token,
 // and returns the agent's UUID and a password. It tries all the routes that the
-// coordinator may have for this.
-func Enrol(ctx context.Context, coordinator, name, token string) (id, password string, err error) {
+// coordinator may have for this. Roots are the authorities to trust over https;
+// nil stands for the system's.
+func Enrol(ctx context.Context, coordinator, name, token string, roots *x509.CertPool) (id, password string, err error) {
 	caller := wire.NewCaller(coordinator, nil)
+	caller.Trust(roots)
 	defer caller.HTTP.CloseIdleConnections()
 	for _, route := range wire.Routes["enrol"] {
 		method, path, _ := strings.Cut(route, " ")

@@ -75,13 +75,13 @@ func TestWhoGuessesTokensHasToWait(t *testing.T) {
 	}
 	f.Clock.Advance(20 * time.Second)
 	f.refuse("a guess too many", "POST", "/agent-session", `{"name":"x","token":"guess"}`, http.StatusTooManyRequests)
-	_, _, err := agentapi.Enrol(t.Context(), f.url, "cloud", token)
+	_, _, err := agentapi.Enrol(t.Context(), f.url, "cloud", token, nil)
 	var status *wire.StatusError
 	if !errors.As(err, &status) || status.Status != http.StatusTooManyRequests || status.RetryAfter != 40*time.Second {
 		t.Fatalf("got the error %#v, want 429 after 40 s", err)
 	}
 	f.Clock.Advance(40 * time.Second)
-	_, _, err = agentapi.Enrol(t.Context(), f.url, "cloud", token)
+	_, _, err = agentapi.Enrol(t.Context(), f.url, "cloud", token, nil)
 	f.Must(err)
 }
 
@@ -115,13 +115,13 @@ func TestWhoGuessesTokensKeepsNobodyElseOut(t *testing.T) {
 func TestTheClientEnrols(t *testing.T) {
 	f := open(t)
 	ctx := t.Context()
-	id, password, err := agentapi.Enrol(ctx, f.url+"/", "bedok", f.token())
+	id, password, err := agentapi.Enrol(ctx, f.url+"/", "bedok", f.token(), nil)
 	f.Must(err)
 	if id != f.agent {
 		t.Errorf("got the agent %s, want the one with the name, %s", id, f.agent)
 	}
 	f.Must(agentapi.NewClient(f.url, id, password).ReportStatus(ctx, daemon.AgentStatus{Status: "idle"}, true))
-	_, _, err = agentapi.Enrol(ctx, f.url, "bedok", "wrong")
+	_, _, err = agentapi.Enrol(ctx, f.url, "bedok", "wrong", nil)
 	var status *wire.StatusError
 	if !errors.As(err, &status) || status.Status != http.StatusForbidden || status.Error() != "this token is not valid" {
 		t.Errorf("got the error %#v, want 403", err)
@@ -144,7 +144,7 @@ func TestTheClientEnrolsAtOtherCoordinators(t *testing.T) {
 			mux.HandleFunc("POST "+tt.path, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, tt.reply) })
 			server := httptest.NewServer(mux)
 			defer server.Close()
-			id, password, err := agentapi.Enrol(t.Context(), server.URL, "bedok", "token")
+			id, password, err := agentapi.Enrol(t.Context(), server.URL, "bedok", "token", nil)
 			if tt.works != (err == nil) || tt.works && (id != "x" || password != "y") {
 				t.Fatalf("got %q, %q, %v, want it to work: %t", id, password, err, tt.works)
 			}

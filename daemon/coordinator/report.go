@@ -219,8 +219,11 @@ func (c *Coordinator) ReportSetupFailure(ctx context.Context, agent, uuid string
 	case submitted > 0:
 		c.Log.Info("build "+uuid+" waits for builds of inputs that are missing", "agent", agent, "submitted", submitted)
 	default:
-		c.Log.Warn("build "+uuid+" could not be set up", "agent", agent, "reason", f.Reason,
-			"missing", len(f.MissingInputs), "again", until.UTC().Format(time.DateTime))
+		attrs := []any{"agent", agent, "reason", f.Reason, "missing", len(f.MissingInputs), "again", until.UTC().Format(time.DateTime)}
+		if f.Details != "" {
+			attrs = append(attrs, "details", f.Details)
+		}
+		c.Log.Warn("build "+uuid+" could not be set up", attrs...)
 	}
 	return err
 }

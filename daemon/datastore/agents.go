@@ -3,6 +3,7 @@ package datastore
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"strings"
 	"time"
 
@@ -158,7 +159,11 @@ func (q Queries) Allocations(ctx context.Context, agent string) ([]daemon.Alloca
 	var allocations []daemon.Allocation
 	err := q.stmts.each(ctx, "agent_allocations", []any{agent}, func(rows *sql.Rows) error {
 		var a daemon.Allocation
-		err := rows.Scan(&a.UUID, &a.Derivation, &a.Priority)
+		var tags []byte
+		err := rows.Scan(&a.UUID, &a.Derivation, &a.Priority, &tags)
+		if err == nil && tags != nil {
+			err = json.Unmarshal(tags, &a.Tags)
+		}
 		allocations = append(allocations, a)
 		return err
 	})

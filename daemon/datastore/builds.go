@@ -145,7 +145,7 @@ func (q Queries) setupFailures(ctx context.Context, build int64) ([]daemon.Setup
 		var id int64
 		var f daemon.SetupFailure
 		var at, missing sql.NullString
-		if err := rows.Scan(&id, &f.Agent, &f.Reason, &at, &missing); err != nil {
+		if err := rows.Scan(&id, &f.Agent, &f.Reason, &at, &f.Details, &missing); err != nil {
 			return err
 		}
 		if id != last {

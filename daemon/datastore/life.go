@@ -100,7 +100,7 @@ func (t *Tx) knowOutputs(ctx context.Context, b BuildRow, success bool) error {
 // FailSetup records a setup failure; the build goes back to the queue and
 // must not start before notBefore.
 func (t *Tx) FailSetup(ctx context.Context, build int64, f daemon.SetupFailure, notBefore time.Time) error {
-	id, err := t.stmts.insert(ctx, "setup_failure_insert", build, f.Agent, f.Reason, timeValue(f.Time))
+	id, err := t.stmts.insert(ctx, "setup_failure_insert", build, f.Agent, f.Reason, timeValue(f.Time), f.Details)
 	if err != nil {
 		return err
 	}

@@ -69,6 +69,8 @@ type Allocation struct {
 	Derived    int64          `json:"derived_priority"`
 	Submit     *bool          `json:"submit_outputs,omitempty"` // left out, it means true
 	Canceled   bool           `json:"canceled"`
+	// Tags is tbfg's own.
+	Tags []Tag `json:"tags,omitempty"`
 }
 
 // Allocations are allocations as they go out.
@@ -76,6 +78,9 @@ func Allocations(all []daemon.Allocation) []Allocation {
 	out := make([]Allocation, len(all))
 	for i, a := range all {
 		out[i] = Allocation{UUID: a.UUID, Derivation: a.Derivation, Priority: a.Priority, Derived: a.Priority, Submit: &a.KeepOutput}
+		if len(a.Tags) > 0 {
+			out[i].Tags = tagsOut(a.Tags)
+		}
 	}
 	return out
 }
@@ -90,6 +95,9 @@ func (r *FetchReply) Domain() ([]daemon.Allocation, error) {
 		}
 		out[i] = daemon.Allocation{UUID: b.UUID, Derivation: drv, Priority: b.Priority,
 			KeepOutput: b.Submit == nil || *b.Submit}
+		if len(b.Tags) > 0 {
+			out[i].Tags = TagsIn(b.Tags)
+		}
 	}
 	return out, nil
 }
@@ -98,11 +106,13 @@ func (r *FetchReply) Domain() ([]daemon.Allocation, error) {
 type SetupFailure struct {
 	Reason        string   `json:"failure_reason"`
 	MissingInputs []string `json:"missing_inputs,omitempty"`
+	// Details is tbfg's own: a sentence or more for people.
+	Details string `json:"details,omitempty"`
 }
 
 // Domain is the report in the farm's words, without agent and time.
 func (f *SetupFailure) Domain() (daemon.SetupFailure, error) {
-	out := daemon.SetupFailure{Reason: f.Reason}
+	out := daemon.SetupFailure{Reason: f.Reason, Details: f.Details}
 	paths, err := parsePaths(f.MissingInputs)
 	out.MissingInputs = paths
 	return out, err
@@ -110,7 +120,7 @@ func (f *SetupFailure) Domain() (daemon.SetupFailure, error) {
 
 // NewSetupFailure is a report as an agent sends it.
 func NewSetupFailure(f daemon.SetupFailure) SetupFailure {
-	return SetupFailure{f.Reason, stringsOf(f.MissingInputs)}
+	return SetupFailure{f.Reason, stringsOf(f.MissingInputs), f.Details}
 }
 
 // Result is the body of PUT /build/UUID.

@@ -141,6 +141,7 @@ type FailureEvent struct {
 	Reason        string   `json:"failure_reason"`
 	MissingInputs []string `json:"missing_inputs"`
 	Time          Time     `json:"created_at"`
+	Details       string   `json:"details,omitempty"` // tbfg's own
 }
 
 // BuildOutput is an output of a build; hash, size and references are there
@@ -161,7 +162,7 @@ func NewBuildDetail(d daemon.BuildDetail) BuildDetail {
 		out.Starts = append(out.Starts, Start{s.Agent, Time{s.Time}})
 	}
 	for _, f := range d.SetupFailures {
-		out.SetupFailures = append(out.SetupFailures, FailureEvent{f.Agent, f.Reason, stringsOf(f.MissingInputs), Time{f.Time}})
+		out.SetupFailures = append(out.SetupFailures, FailureEvent{f.Agent, f.Reason, stringsOf(f.MissingInputs), Time{f.Time}, f.Details})
 	}
 	for _, o := range d.Outputs {
 		out.Outputs = append(out.Outputs, BuildOutput{o.Name, o.Path, o.Hash, o.Size, stringsOf(o.References)})

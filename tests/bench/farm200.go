@@ -27,7 +27,7 @@ func init() {
 		what: "building 200 tiny derivations on one machine, two at a time, submission included",
 		peer: "guix build -M2 on the same guix-daemon",
 		unit: "s",
-		goal: atMost(1.5),
+		goal: atMost(1.1),
 		runs: 5,
 		prepare: func(ctx context.Context, s *setup) (ours, peers side, err error) {
 			m, err := s.machine(ctx)

@@ -25,7 +25,7 @@ type Enrolled struct{ Name, ID, Password string }
 func (c *Crowd) Enrol(ctx context.Context, random *rand.Rand, name string) error {
 	var e Enrolled
 	_, err := c.insist(ctx, random, Event{Kind: Enrol, Who: name}, func(*Event) error {
-		id, password, err := agentapi.Enrol(ctx, c.AgentURL, name, c.Token)
+		id, password, err := agentapi.Enrol(ctx, c.AgentURL, name, c.Token, nil)
 		e = Enrolled{name, id, password}
 		return err
 	})

@@ -102,7 +102,7 @@ func (c *Crowd) check(t *testing.T, f *Farm) int {
 	f.Kill()
 	f.Start()
 	var refused *wire.StatusError
-	if _, _, err := agentapi.Enrol(t.Context(), c.AgentURL, "late", c.Token); !errors.As(err, &refused) || refused.Status != 403 {
+	if _, _, err := agentapi.Enrol(t.Context(), c.AgentURL, "late", c.Token, nil); !errors.As(err, &refused) || refused.Status != 403 {
 		t.Errorf("with a revoked token, after a restart: got %v, want HTTP 403", err)
 	}
 	return len(enrolled)

@@ -72,7 +72,7 @@ echo to the other stream >&2; echo >"$out"; printf 'no end'`, "")
 	list = append(list, part{Recipe: g.recipe("slow", "")})
 	add("after-slow", `cat "$in_slow" >"$out"`, "", "slow", "chain-4")
 	if runtime.GOARCH == "amd64" {
-		add("i686", `uname -m | tee "$out"`, "").System = "i686-linux"
+		add("i686", `uname -m | tee "$out"; read machine <"$out"; test "$machine" = i686`, "").System = "i686-linux"
 	}
 	return list
 }

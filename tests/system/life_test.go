@@ -38,14 +38,16 @@ func TestACanceledBuildIsStopped(t *testing.T) {
 	h := newBuilder(t)
 	g := newGate(h)
 	f := newFarm(h, func(conf *config.Config) { conf.LocalAgent.MaxParallelBuilds = 1 })
-	slow, next := h.add(g.recipe("slow", "")), h.add(g.recipe("next", ""))
+	r := g.recipe("slow", "")
+	r.Script = "sleep 54321 &\n" + r.Script
+	slow, next := h.add(r), h.add(g.recipe("next", ""))
 	builds := f.submit(slow, next)
 	g.waitCount("slow", 1)
 	if said := f.tbfg("build", "cancel", builds[0]); said.status != 0 {
 		t.Fatalf("build cancel: got %+v", said)
 	}
 	f.waitState(daemon.Canceled, builds[0])
-	eventually(t, "the builder is gone", func() bool { return !g.here("slow") })
+	eventually(t, "the builder is gone with its processes", func() bool { return !g.here("slow") && !running("sleep", "54321") })
 	g.open("next")
 	f.waitState(daemon.Succeeded, builds[1]) // the place was free at once
 	if g.count("slow") != 1 {

@@ -79,7 +79,7 @@ func TestARecordThatMakesNoSenseIsNone(t *testing.T) {
 			if err := os.WriteFile(e.File("record"), []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if again := enter(t, open(t, dir), allocation); again.Fresh || again.Build != allocation {
+			if again := enter(t, open(t, dir), allocation); again.Fresh || !cmp.Equal(again.Build, allocation) {
 				t.Errorf("got %+v", again.Record)
 			}
 			if entries, err := open(t, dir).Entries(); err != nil || len(entries) != 0 {
