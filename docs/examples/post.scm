@@ -85,4 +85,4 @@
                      (body '("proxy_pass http://localhost:8767;"
                              "proxy_http_version 1.1;"
                              "proxy_buffering off;"
-                             "proxy_set_header Connection \"\";")))))))))))))
+                             "proxy_set_header Connection \"\";"))))))))))))))
