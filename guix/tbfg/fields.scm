@@ -44,7 +44,7 @@
   "Return VALUE if PROBLEM, a procedure, finds nothing wrong with it."
   (cond
     ((not (maybe-value-set? value))
-     (reject location field "this field must be set"))
+     (reject #f field "this field must be set"))
     ((problem value)
      =>
      (lambda (sentence)

@@ -35,10 +35,6 @@
      "the string is empty")
     (else #f)))
 
-(define-field-type (any-text value)
-  (and (not (string? value))
-       (format #f "~s is not a string" value)))
-
 (define-field-type (texts value)
   (first-problem value "strings" text-problem))
 

@@ -30,6 +30,7 @@
             tbfg-agent-password-file-auth?
             tbfg-agent-password-file-auth-uuid
             tbfg-agent-password-file-auth-password-file
+            tbfg-agent-password-file-auth-fields
 
             tbfg-agent-dynamic-auth
             tbfg-agent-dynamic-auth?

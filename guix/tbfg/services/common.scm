@@ -28,12 +28,11 @@
 
 (define %modules
   ;; Modules that the code below needs inside the Shepherd.
-  `((shepherd comm)
-    (shepherd endpoints)
+  `((shepherd endpoints)
     ,@%default-modules))
 
-;; A program that cannot start, say because of its configuration, is given up
-;; after half a minute; one that was killed is back at once.
+;; A program that was killed is back after a second; one that cannot start, say
+;; because of its configuration, is given up after ten times in a minute.
 (define %respawn-limit
   ''(10 . 60))
 (define %respawn-delay 1)
@@ -53,30 +52,28 @@ inherits the sockets that are the value of the service SOCKETS, a symbol."
                            #~(service-running-value
                               (lookup-service '#$sockets))
                            #~'())))
-        ;; The program writes the time itself, in UTC.
-        (parameterize ((%current-logfile-date-format ""))
-          (fork+exec-command
-           #$command
-           #:user #$user
-           #:group #$group
-           #:supplementary-groups '#$supplementary-groups
-           #:directory "/"
-           #:log-file #$log-file
-           #:extra-ports (map cdr sockets)
-           #:listen-pid-variable? #t
-           #:environment-variables
-           `(#$@environment
-             ,@(if (null? sockets)
-                   '()
-                   (list (string-append "LISTEN_FDS="
-                                        (number->string (length sockets)))
-                         (string-append "LISTEN_FDNAMES="
-                                        (string-join (map car sockets)
-                                                     ":"))))
-             #$(string-append "HOME=" cache)
-             #$(string-append "XDG_CACHE_HOME=" cache)
-             "PATH=/run/current-system/profile/bin"
-             "SSL_CERT_DIR=/etc/ssl/certs"))))))
+        (fork+exec-command
+         ;; The Shepherd puts the time before each line of a log.
+         (append #$command '("--timestamp-log-output=false"))
+         #:user #$user
+         #:group #$group
+         #:supplementary-groups '#$supplementary-groups
+         #:directory "/"
+         #:log-file #$log-file
+         #:extra-ports (map cdr sockets)
+         #:listen-pid-variable? #t
+         #:environment-variables
+         `(#$@environment
+           ,@(if (null? sockets)
+                 '()
+                 (list (string-append "LISTEN_FDS="
+                                      (number->string (length sockets)))
+                       (string-append "LISTEN_FDNAMES="
+                                      (string-join (map car sockets)
+                                                   ":"))))
+           #$(string-append "HOME=" cache)
+           #$(string-append "XDG_CACHE_HOME=" cache)
+           "PATH=/run/current-system/profile/bin")))))
 
 (define (stop-gexp grace)
   "Return a gexp of a procedure that stops a process, which may take GRACE, a

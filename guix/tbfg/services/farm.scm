@@ -13,6 +13,7 @@
   #:use-module (guix records)
   #:use-module (ice-9 match)
   #:use-module (srfi srfi-1)
+  #:use-module (srfi srfi-26)
   #:use-module (tbfg fields)
   #:use-module (tbfg packages)
   #:use-module (tbfg services agent)
@@ -47,22 +48,22 @@
 ;;;
 
 (define (tags-settings field tags)
-  "The serializer of tags, an alist."
+  "The serializer of tags, an alist from keys to values or lists of values."
   (if (null? tags)
       '()
       `((("tags") unquote
-         (map (match-lambda
-                ((key . (? string? value))
-                 (cons key
-                       (vector value)))
-                ((key . values)
-                 (cons key
-                       (list->vector values)))) tags)))))
+         (list->vector
+          (append-map (match-lambda
+                        ((key . (? string? value))
+                         (list (string-append key "=" value)))
+                        ((key . values)
+                         (map (cut string-append key "=" <>) values)))
+                      tags))))))
 
 (define-settings tbfg-declared-agent
   (name (name)
         (in "") "The agent's name.")
-  (description (any-text "")
+  (description (maybe-text #f)
                (in "") "What people should know of it.")
   (systems (systems '())
            (in "")
@@ -290,8 +291,8 @@ while that is restarted."
                   (list agent-listen client-listen front-listen)))
 
     (shepherd-service (documentation
-                       "Keep the build farm's sockets open while the farm itself
-is restarted.")
+                       "Keep the build farm's sockets open while the farm \
+itself is restarted.")
                       (provision '(tbfg-sockets))
                       (requirement '(networking user-processes))
                       (modules %modules)
@@ -316,12 +317,11 @@ is restarted.")
                                                   user-processes))
                       (respawn-limit %respawn-limit)
                       (respawn-delay %respawn-delay)
-                      (modules %modules)
+                      (modules (append %modules %action-modules))
                       (start (start-gexp #~(list #$(file-append package
                                                                 "/bin/tbfg")
                                                  "serve"
-                                                 "--config=/etc/tbfg/config.toml"
-                                                 "--timestamp-log-output=true")
+                                                 "--config=/etc/tbfg/config.toml")
                                          #:user user
                                          #:group group
                                          #:supplementary-groups
