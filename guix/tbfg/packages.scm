@@ -68,9 +68,11 @@ that was pulled."
       #:import-path "codeberg.org/tbfg/tbfg/cmd/tbfg"
       #:unpack-path "codeberg.org/tbfg/tbfg"
       ;; Files of the libraries are symbolic links, which Go does not embed.
-      #:embed-files #~(list "editions_defaults.binpb")
-      #:build-flags #~(list (string-append "-ldflags=-s -w -X main.version="
-                                           #$version))
+      #:embed-files
+      #~(list "editions_defaults.binpb")
+      #:build-flags
+      #~(list (string-append "-ldflags=-s -w -X main.version="
+                             #$version))
       #:phases
       #~(modify-phases %standard-phases
           (replace 'check
@@ -78,7 +80,8 @@ that was pulled."
               (when tests?
                 ;; Without go.mod, tests have the settings of an old Go.
                 (setenv "GODEBUG" "httpmuxgo121=0,asynctimerchan=0")
-                (setenv "HOME" (getcwd))
+                (setenv "HOME"
+                        (getcwd))
                 ;; The other tests need root and a guix-daemon.
                 (apply invoke "go" "test"
                        (map (lambda (directory)
@@ -106,14 +109,19 @@ that was pulled."
                     (unless (zero? (close-pipe port))
                       (error "cannot print the manual" kind))))
 
-                (manual "man" (string-append man "/tbfg.1"))
-                (manual "bash" (string-append bash "/tbfg"))
-                (manual "zsh" (string-append zsh "/_tbfg"))
+                (manual "man"
+                        (string-append man "/tbfg.1"))
+                (manual "bash"
+                        (string-append bash "/tbfg"))
+                (manual "zsh"
+                        (string-append zsh "/_tbfg"))
                 (for-each (lambda (name)
-                            (symlink "tbfg" (string-append bin "/" name))
+                            (symlink "tbfg"
+                                     (string-append bin "/" name))
                             (symlink "tbfg.1"
                                      (string-append man "/" name ".1"))
-                            (symlink "tbfg" (string-append bash "/" name)))
+                            (symlink "tbfg"
+                                     (string-append bash "/" name)))
                           '("guix-build-coordinator"
                             "guix-build-coordinator-agent"))))))
       #:modules '((guix build go-build-system)

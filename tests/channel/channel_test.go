@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"codeberg.org/tbfg/tbfg/tests/machine"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // patience is how long anything may take; it only ends what hangs.
@@ -40,6 +42,8 @@ func TestChannel(t *testing.T) {
 		test func(*testing.T, *guix)
 	}{
 		{"the command computes the same system", testCommand},
+		{"the tree is a channel", testTree},
+		{"the package is in Guix's style", testStyle},
 		{"every declaration has a derivation", testDerivations},
 		{"wrong declarations are refused where they are wrong", testWrong},
 		{"the program accepts every configuration", testConfigurations},
@@ -64,7 +68,7 @@ func evaluate(t *testing.T) *guix {
 		t.Fatal(err)
 	}
 	args := []string{"repl", "-L", tree + "/guix", "--", tree + "/tests/channel/evaluate.scm", "/out",
-		"package", ",", "fields", ",", "test", ",", "services", tree + "/tests/channel/testdata/live.scm"}
+		"package", ",", "fields", ",", "test", ",", "tree", tree, ",", "services", tree + "/tests/channel/testdata/live.scm"}
 	for _, name := range examples {
 		args = append(args, ",", "system", tree+"/docs/examples/"+name+".scm")
 	}
@@ -96,7 +100,10 @@ func (g *guix) installTree(t *testing.T) {
 	}
 	keys := tree + "/docs/examples/keys/guix/"
 	for from, to := range map[string]string{
-		"../../go.mod": tree + "/go.mod",
+		"../../go.mod":        tree + "/go.mod",
+		"../../.guix-channel": tree + "/.guix-channel",
+		"../../channel.scm":   tree + "/channel.scm",
+		"../../manifest.scm":  tree + "/manifest.scm",
 		// The keys that one is told to copy. Guix comes with one of them only.
 		g.Path("/usr/share/guix/bordeaux.guix.gnu.org.pub"): keys + "bordeaux.guix.gnu.org-export.pub",
 		g.Path("/usr/share/guix/ci.guix.gnu.org.pub"):       keys + "data.guix.gnu.org.pub",
@@ -168,6 +175,32 @@ func testCommand(t *testing.T, g *guix) {
 	_, err = system("build", "-d", "/root/port.scm")
 	if want := "/root/port.scm:4:16: error: tbfg: agent-listen: the port of"; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("guix system build of a wrong declaration: got the error %v, want %s", err, want)
+	}
+}
+
+// testTree checks what Guix reads of a channel before its modules.
+func testTree(t *testing.T, g *guix) {
+	text := g.made(t, "tree")
+	for _, want := range []string{"directory /guix\n", "channel tbfg https://codeberg.org/tbfg/tbfg\n", "channel guix ", "package go\n", "package gcc-toolchain\n"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("got %q, want %q in it", text, want)
+		}
+	}
+}
+
+// testStyle runs the programs by which Guix judges packages.
+func testStyle(t *testing.T, g *guix) {
+	const file = tree + "/guix/tbfg/packages.scm"
+	before := g.read(t, file)
+	if _, err := g.Run(t.Context(), "guix", "style", "-L", tree+"/guix", "tbfg"); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(before, g.read(t, file)); diff != "" {
+		t.Errorf("guix style would change the package (-ours +theirs)\n%s", diff)
+	}
+	lint := g.Command(t.Context(), "guix", "lint", "--no-network", "-L", tree+"/guix", "tbfg")
+	if out, err := lint.CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("guix lint: got %q, %v; want nothing", out, err)
 	}
 }
 

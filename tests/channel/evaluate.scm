@@ -12,6 +12,8 @@
 ;;   package         inputs: the Go modules that the package is built with
 ;;   fields          fields: the fields of our records and their keys
 ;;   test            test.drv: the derivation of the system test
+;;   tree DIRECTORY  tree: what .guix-channel, channel.scm and manifest.scm in
+;;                   it say, as Guix reads them
 
 (use-modules (gnu)
              (gnu services)
@@ -19,6 +21,7 @@
              (gnu system)
              (gnu system shadow)
              (gnu tests)
+             (guix channels)
              (guix derivations)
              (guix diagnostics)
              (guix gexp)
@@ -26,6 +29,7 @@
              (guix modules)
              (guix monads)
              (guix packages)
+             (guix profiles)
              (guix store)
              (guix ui)
              (ice-9 match)
@@ -212,6 +216,28 @@ NAME.KIND.accounts and NAME.PROVISION.shepherd."
     ((or 'derivation-substitute-urls 'systems 'events) '())
     (_ "text")))
 
+(define (write-tree directory)
+  (define (load-file name)
+    ;; As "guix pull -C" and "guix shell -m" do.
+    (let ((module (make-user-module '((guix profiles) (gnu) (guix channels)))))
+      (load* (string-append directory "/" name) module)))
+  (write-file "tree"
+              "directory "
+              ((@@ (guix channels) channel-metadata-directory)
+               ((@@ (guix channels) read-channel-metadata-from-source)
+                directory))
+              "\n"
+              (string-concatenate
+               (append (map (lambda (channel)
+                              (format #f "channel ~a ~a~%"
+                                      (channel-name channel)
+                                      (channel-url channel)))
+                            (load-file "channel.scm"))
+                       (map (lambda (entry)
+                              (format #f "package ~a~%"
+                                      (manifest-entry-name entry)))
+                            (manifest-entries (load-file "manifest.scm")))))))
+
 (define evaluate
   (match-lambda
     (("system" file) (evaluate-system file))
@@ -219,6 +245,7 @@ NAME.KIND.accounts and NAME.PROVISION.shepherd."
     (("wrong" file) (evaluate-wrong file))
     (("package") (write-inputs))
     (("fields") (write-fields))
+    (("tree" directory) (write-tree directory))
     (("test") (write-file "test.drv"
                           (derivation-file-name
                            (run (system-test-value %test-tbfg)))))))
