@@ -20,6 +20,7 @@
   #:use-module (guix packages)
   #:use-module (guix utils)
   #:use-module (srfi srfi-1)
+  #:use-module (srfi srfi-26)
   #:export (tbfg))
 
 ;;; Commentary:
@@ -30,18 +31,20 @@
 
 (define %checkout
   ;; The top of the source tree if this module is in one: with "-L guix".
-  (let ((directory (string-append (current-source-directory) "/../..")))
-    (and (file-exists? (string-append directory "/go.mod"))
-         (canonicalize-path directory))))
+  (let ((top (and=> (current-source-directory)
+                    (cut string-append <> "/../.."))))
+    (and top
+         (file-exists? (string-append top "/go.mod"))
+         (canonicalize-path top))))
 
-(define (tbfg-source)
-  "Return the source tree around this module or, if the module came through a
-channel, which installs modules only, that channel's repository at the commit
+(define (tbfg-source checkout)
+  "Return the source in CHECKOUT or, if that is #f because the module came through
+a channel, which installs modules only, that channel's repository at the commit
 that was pulled."
-  (if %checkout
-      (local-file %checkout "tbfg-checkout"
+  (if checkout
+      (local-file checkout "tbfg-checkout"
                   #:recursive? #t
-                  #:select? (or (git-predicate %checkout)
+                  #:select? (or (git-predicate checkout)
                                 (const #t)))
       (let ((channel (find (lambda (channel)
                              (eq? (channel-name channel)
@@ -59,7 +62,7 @@ that was pulled."
     (name "tbfg")
     (version "0.1.0")
     (source
-     (tbfg-source))
+     (tbfg-source %checkout))
     (build-system go-build-system)
     (arguments
      (list
@@ -129,6 +132,7 @@ that was pulled."
                   (ice-9 popen))))
     ;; Go libraries are sources: nothing of them is needed to run the program.
     (native-inputs (list go-github-com-coreos-go-systemd-v22
+                         go-github-com-fsnotify-fsnotify
                          go-github-com-google-go-cmp
                          go-github-com-google-uuid
                          go-github-com-klauspost-compress

@@ -36,7 +36,7 @@ func testFields(t *testing.T, g *guix) {
 		if table := records[record]; table != "" {
 			key = table + "." + key
 		}
-		if key == "-" || slices.Contains(slices.Collect(maps.Values(records)), key) || strings.HasPrefix(key, "agents.") && !keys["agents.name"] {
+		if key == "-" || slices.Contains(slices.Collect(maps.Values(records)), key) {
 			continue
 		}
 		for _, table := range []string{"agent", "local_agent"} {

@@ -25,6 +25,7 @@
              (guix derivations)
              (guix diagnostics)
              (guix gexp)
+             (guix git)
              (guix i18n)
              (guix modules)
              (guix monads)
@@ -50,6 +51,18 @@
 
 (define (name-of file)
   (basename file ".scm"))
+
+(define (read-file file)
+  "Return the value of FILE.  It is compiled, as Guix's commands do it, since
+only then every value has a location."
+  (set! %fresh-auto-compile #t)
+  (set! %load-should-auto-compile #t)
+  (save-module-excursion
+   (lambda ()
+     (set-current-module
+      (make-user-module '((gnu) (guix channels) (guix profiles))))
+     (parameterize ((current-warning-port (%make-void-port "w")))
+       (load file)))))
 
 (define (write-file name . things)
   (call-with-output-file (string-append out "/" name)
@@ -132,7 +145,7 @@ NAME.KIND.accounts and NAME.PROVISION.shepherd."
   '(tbfg tbfg-agent guix-build-coordinator-agent))
 
 (define (evaluate-system file)
-  (let ((os (load file)))
+  (let ((os (read-file file)))
     (write-file (string-append (name-of file) ".drv")
                 (derivation-file-name (run (operating-system-derivation os))))
     (write-services file (operating-system-user-services os))))
@@ -154,7 +167,7 @@ NAME.KIND.accounts and NAME.PROVISION.shepherd."
                                  (apply format #f
                                         (gettext (formatted-message-string c))
                                         (formatted-message-arguments c)))))
-                (let ((service (load file)))
+                (let ((service (read-file file)))
                   (for-each (lambda (extension)
                               ((service-extension-compute extension)
                                (service-value service)))
@@ -162,6 +175,9 @@ NAME.KIND.accounts and NAME.PROVISION.shepherd."
                   "accepted"))))
 
 (define (write-inputs)
+  ;; Where there is no checkout, the source comes from where the channel does.
+  (unless (git-checkout? ((@@ (tbfg packages) tbfg-source) #f))
+    (error "the package in a channel has no source"))
   (write-file "inputs"
               (string-concatenate
                (delete-duplicates
@@ -217,10 +233,6 @@ NAME.KIND.accounts and NAME.PROVISION.shepherd."
     (_ "text")))
 
 (define (write-tree directory)
-  (define (load-file name)
-    ;; As "guix pull -C" and "guix shell -m" do.
-    (let ((module (make-user-module '((guix profiles) (gnu) (guix channels)))))
-      (load* (string-append directory "/" name) module)))
   (write-file "tree"
               "directory "
               ((@@ (guix channels) channel-metadata-directory)
@@ -232,16 +244,16 @@ NAME.KIND.accounts and NAME.PROVISION.shepherd."
                               (format #f "channel ~a ~a~%"
                                       (channel-name channel)
                                       (channel-url channel)))
-                            (load-file "channel.scm"))
+                            (read-file (string-append directory "/channel.scm")))
                        (map (lambda (entry)
                               (format #f "package ~a~%"
                                       (manifest-entry-name entry)))
-                            (manifest-entries (load-file "manifest.scm")))))))
+                            (manifest-entries (read-file (string-append directory "/manifest.scm"))))))))
 
 (define evaluate
   (match-lambda
     (("system" file) (evaluate-system file))
-    (("services" file) (write-services file (load file)))
+    (("services" file) (write-services file (read-file file)))
     (("wrong" file) (evaluate-wrong file))
     (("package") (write-inputs))
     (("fields") (write-fields))

@@ -2,7 +2,6 @@ package channel
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"regexp"
@@ -196,6 +195,7 @@ func (h *herd) actions(t *testing.T) {
 		{[]string{"agents", "tbfg", "--", "--json"}, `"mode": "draining"`},
 		{[]string{"resume", "tbfg"}, ""},
 		{[]string{"builds", "tbfg"}, ""},
+		{[]string{"reload", "tbfg"}, "/etc/tbfg/config.toml"},
 		{[]string{"configuration", "tbfg"}, "/etc/tbfg/config.toml"},
 		{[]string{"backup", "tbfg", "/var/lib/tbfg/backups/mine.db"}, "/var/lib/tbfg/backups/mine.db"},
 		{[]string{"backup", "tbfg"}, "/var/lib/tbfg/backups/tbfg-20"},
@@ -253,9 +253,12 @@ func (h *herd) enrol(t *testing.T) {
 
 // refuseNothing restarts and kills the farm while a client submits builds.
 func (h *herd) refuseNothing(t *testing.T) {
+	h.buildOne(t)
 	h.must("pause", "tbfg") // it would have to finish thousands of builds
+	conn, drv := h.derivation(t, "submitted")
+	defer conn.Close()
 	done, result := make(chan struct{}), make(chan submissions)
-	go func() { result <- h.submit(t, done) }()
+	go func() { result <- h.submit(t, drv, done) }()
 	for range restarts {
 		before := h.pid("tbfg")
 		h.must("restart", "tbfg")
@@ -290,6 +293,38 @@ func (h *herd) refuseNothing(t *testing.T) {
 	}
 }
 
+// buildOne has the local agent build something as the service's user.
+func (h *herd) buildOne(t *testing.T) {
+	conn, drv := h.derivation(t, "one")
+	defer conn.Close()
+	reply, err := h.farm.Submit(t.Context(), daemon.Submission{Derivation: drv.Path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the build's success", func() bool {
+		b, err := h.farm.Build(t.Context(), reply.Submitted)
+		return err == nil && b.State == daemon.Succeeded
+	})
+}
+
+// derivation is a new one, which lives as long as the connection.
+func (h *herd) derivation(t *testing.T, name string) (*guixdaemon.Conn, *toy.Drv) {
+	t.Helper()
+	conn, err := guixdaemon.Dial(t.Context(), h.Socket())
+	if err != nil {
+		t.Fatal(err)
+	}
+	shop, err := toy.Open(t.Context(), conn, h.Path("/"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	drv, err := shop.Add(t.Context(), toy.Recipe{Name: name, Script: `echo built >"$out"`})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conn, drv
+}
+
 // restarts is how many times the farm is restarted.
 const restarts = 20
 
@@ -299,39 +334,23 @@ type submissions struct {
 	refused, interrupted []error
 }
 
-// submit submits builds until done is closed.
-func (h *herd) submit(t *testing.T, done <-chan struct{}) (got submissions) {
-	conn, err := guixdaemon.Dial(t.Context(), h.Socket())
-	if err != nil {
-		t.Error(err)
-		return got
-	}
-	defer conn.Close()
-	shop, err := toy.Open(t.Context(), conn, h.Path("/"))
-	if err != nil {
-		t.Error(err)
-		return got
-	}
-	drv, err := shop.Add(t.Context(), toy.Recipe{Name: "submitted", Script: `echo built >"$out"`})
-	if err != nil {
-		t.Error(err)
-		return got
-	}
+// submit submits builds of a derivation until done is closed.
+func (h *herd) submit(t *testing.T, drv *toy.Drv, done <-chan struct{}) (got submissions) {
 	for {
 		select {
 		case <-done:
 			return got
 		default:
 		}
-		// A client of its own, as each call of the program is one.
-		reply, err := clientapi.NewClient("http://"+h.clients).Submit(t.Context(), daemon.Submission{Derivation: drv.Path})
+		out, err := h.Run(t.Context(), "/opt/tbfg/bin/tbfg", "build", "--coordinator=http://"+h.clients, string(drv.Path))
+		_, uuid, said := strings.Cut(strings.TrimSpace(out), "build submitted as ")
 		switch {
-		case err == nil:
-			got.acknowledged = append(got.acknowledged, reply.Submitted)
-		case errors.Is(err, syscall.ECONNREFUSED):
+		case err == nil && said:
+			got.acknowledged = append(got.acknowledged, uuid)
+		case err != nil && strings.Contains(err.Error(), "refused"):
 			got.refused = append(got.refused, err)
 		default:
-			got.interrupted = append(got.interrupted, err)
+			got.interrupted = append(got.interrupted, fmt.Errorf("%s%w", out, err))
 		}
 	}
 }

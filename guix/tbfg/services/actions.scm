@@ -52,9 +52,10 @@ them this machine's agent is meant."))
 
   (list (shepherd-action
           (name 'reload)
-          (documentation "Have the farm read its configuration again.")
+          (documentation "Have the farm read its configuration again, and say \
+what came of it.  The farm does so by itself when the file changes.")
           (procedure #~(lambda (running)
-                         (kill (process-id running) SIGHUP) #t)))
+                         #$(run #~(list "reload")))))
         (shepherd-action
           (name 'agents)
           (documentation "List the agents.  Arguments are options of \"tbfg \
