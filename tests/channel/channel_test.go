@@ -36,6 +36,7 @@ const secret = "a-token-that-is-declared"
 
 // TestChannel evaluates once and has the parts of the test look at it.
 func TestChannel(t *testing.T) {
+	t.Parallel()
 	g := evaluate(t)
 	for _, part := range []struct {
 		name string

@@ -2,6 +2,7 @@ package channel
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"regexp"
@@ -54,6 +55,14 @@ func testLive(t *testing.T, g *guix) {
 	h.must("stop", "tbfg")
 	if got := h.must("status", "tbfg"); !strings.Contains(got, "It is stopped") {
 		t.Errorf("herd status after a stop: got %s", got)
+	}
+	h.must("start", "tbfg")
+	h.must("stop", "tbfg-sockets")
+	if got := h.must("status", "tbfg"); !strings.Contains(got, "It is stopped") {
+		t.Errorf("herd status without sockets: got %s", got)
+	}
+	if _, err := h.farm.Agents(t.Context()); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("without sockets: got %v, want a refusal", err)
 	}
 }
 

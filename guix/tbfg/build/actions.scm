@@ -5,7 +5,8 @@
 
 (define-module (tbfg build actions)
   #:use-module (ice-9 textual-ports)
-  #:use-module (shepherd service)
+  ;; Not there yet when a channel's modules are compiled.
+  #:autoload (shepherd service) (current-service spawn-command)
   #:export (run-command))
 
 ;;; Commentary:
