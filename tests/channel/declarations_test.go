@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"codeberg.org/tbfg/tbfg/config"
-	"codeberg.org/tbfg/tbfg/daemon"
+	"codeberg.org/tbfg/tbfg/daemon/event"
 )
 
 func testDerivations(t *testing.T, g *guix) {
@@ -41,7 +41,7 @@ var wrong = []struct{ name, text, want string }{
 	{"agents", farm("(agents (list (tbfg-declared-agent (name \"a\"))\n   (tbfg-declared-agent (name \"b\"))\n   (tbfg-declared-agent (name \"a\"))))"),
 		`6:3: tbfg: agents: there are two agents called "a"`},
 	{"event", farm(`(hooks (list (cons 'build-failed "/bin/true")))`),
-		`4:9: tbfg: hooks: there is no event build-failed; events are ` + strings.Join(daemon.EventNames, ", ")},
+		`4:9: tbfg: hooks: there is no event build-failed; events are ` + strings.Join(event.Names, ", ")},
 	{"program", farm(`(hooks (list (cons 'build-failure "mail")))`),
 		`4:9: tbfg: hooks: "mail" is neither a program nor the absolute file name of one`},
 	{"hooks", farm("(hooks (list (cons 'build-failure #~#t)\n (tbfg-hook (name \"build-failure\") (events '(agent-status)))))"),
