@@ -43,7 +43,7 @@ type Collection struct {
 	Targets    []string `json:"targets,omitempty"` // besides, cross-compiled for these
 	Priority   int64    `json:"priority,omitempty"`
 	WithInputs bool     `json:"with_inputs,omitempty"` // builds of inputs too
-	Schedule   string   `json:"schedule,omitempty"`    // see package collection; empty for never by itself
+	Schedule   string   `json:"schedule,omitempty"`    // see ParseSchedule; empty for never by itself
 }
 
 // CollectionPriority is the priority of a collection's builds that names none:
@@ -81,6 +81,9 @@ func (c *Collection) Check() error {
 				return wrong("%.80q makes no sense in a list", s)
 			}
 		}
+	}
+	if _, err := ParseSchedule(c.Schedule); err != nil {
+		return wrong("%v", err)
 	}
 	chosen := len(c.Packages)+len(c.Modules) > 0 || c.Team != ""
 	switch c.Source {
