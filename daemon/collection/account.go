@@ -170,3 +170,13 @@ func readEnd(file string) (string, error) {
 	lines := strings.Split(end.String(), "\n")
 	return strings.Join(lines[max(0, len(lines)-logEndLines):], "\n"), nil
 }
+
+// Names are the names of all collections.
+func (k *Keeper) Names(ctx context.Context) ([]string, error) {
+	list, err := k.Coordinator.Collections(ctx)
+	names := make([]string, len(list))
+	for i, c := range list {
+		names[i] = c.Name
+	}
+	return names, err
+}
