@@ -82,10 +82,10 @@ func why(a *account.Account, p *account.Package) string {
 		if p.LastGood == 0 {
 			return "never built"
 		}
-		return "last built at " + short(a.At(p.LastGood).Revision)
+		return "last good " + short(a.At(p.LastGood).Revision)
 	case account.Waiting:
 		if p.LastGood != 0 {
-			return "built at " + short(a.At(p.LastGood).Revision)
+			return "last good " + short(a.At(p.LastGood).Revision)
 		}
 	}
 	return ""

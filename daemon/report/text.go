@@ -44,7 +44,9 @@ func (t *text) head(a *account.Account) {
 	}
 	switch {
 	case a.Trouble != "":
-		t.line("\nThe last update failed; this is as of %s:", stamp(a.Updated))
+		if t.line("\nThe last update failed:"); !a.Updated.IsZero() {
+			t.line("this is as of %s", stamp(a.Updated))
+		}
 		for line := range strings.SplitSeq(a.Trouble, "\n") {
 			t.line("  %s", line)
 		}
@@ -86,7 +88,7 @@ func (t *text) packages(a *account.Account, packages []account.Package) {
 	for _, p := range a.Packages {
 		systems[p.System+p.Target] = true
 	}
-	t.line("\n%-27s  %-13s  %-10s  %s", "PACKAGE", "STATE", "SINCE", "WHY")
+	t.line("\n%-26s  %-7s  %-10s  %s", "PACKAGE", "STATE", "SINCE", "WHY")
 	for _, p := range packages {
 		name := p.Package
 		if len(systems) > 1 {
@@ -96,7 +98,11 @@ func (t *text) packages(a *account.Account, packages []account.Package) {
 		if p.Change != "" {
 			reason = strings.TrimSuffix(string(p.Change)+", "+reason, ", ")
 		}
-		t.line("%-27s  %-13s  %-10s  %s", clip(name, 27), words[p.State], a.At(p.Since).Time.UTC().Format(time.DateOnly), clip(reason, 24))
+		word := words[p.State]
+		if p.State == account.NotEvaluated {
+			word = "error"
+		}
+		t.line("%-26s  %-7s  %-10s  %s", clip(name, 26), word, a.At(p.Since).Time.UTC().Format(time.DateOnly), clip(reason, 31))
 	}
 }
 
