@@ -166,9 +166,13 @@ func (k *Keeper) evaluate(ctx context.Context, c daemon.Collection) (revision st
 	return fromGuix(ctx, k.Command, k.dir, &c)
 }
 
-// parallelSubmissions is how many derivations are submitted at the same time;
-// the coordinator commits what comes together at once.
-const parallelSubmissions = 8
+// parallelSubmissions is how many derivations are submitted at the same time,
+// if there are many: the coordinator commits what comes together at once. A few
+// are in the queue in their order.
+const (
+	parallelSubmissions = 8
+	manyDerivations     = 16
+)
 
 // submit submits builds of what is new. What cannot be had, or makes no sense,
 // becomes the package's error; what may work later ends the update.
@@ -182,7 +186,10 @@ func (k *Keeper) submit(ctx context.Context, c *daemon.Collection, o *Outcome, f
 	var mu sync.Mutex // guards refused
 	refused := make(map[string]string)
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(parallelSubmissions)
+	group.SetLimit(1)
+	if len(o.New) >= manyDerivations {
+		group.SetLimit(parallelSubmissions)
+	}
 	for _, drv := range o.New {
 		group.Go(func() error {
 			if ctx.Err() != nil {
