@@ -2,9 +2,6 @@ package collection
 
 import (
 	"context"
-	"fmt"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon"
@@ -12,8 +9,6 @@ import (
 	"codeberg.org/tbfg/tbfg/daemon/dataservice"
 	"codeberg.org/tbfg/tbfg/daemon/datastore"
 	"codeberg.org/tbfg/tbfg/nix/storepath"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // An Outcome is what an update came to or, of a dry run, would come to.
@@ -166,14 +161,6 @@ func (k *Keeper) evaluate(ctx context.Context, c daemon.Collection) (revision st
 	return fromGuix(ctx, k.Command, k.dir, &c)
 }
 
-// parallelSubmissions is how many derivations are submitted at the same time,
-// if there are many: the coordinator commits what comes together at once. A few
-// are in the queue in their order.
-const (
-	parallelSubmissions = 8
-	manyDerivations     = 16
-)
-
 // submit submits builds of what is new. What cannot be had, or makes no sense,
 // becomes the package's error; what may work later ends the update.
 func (k *Keeper) submit(ctx context.Context, c *daemon.Collection, o *Outcome, found []Found) error {
@@ -182,52 +169,34 @@ func (k *Keeper) submit(ctx context.Context, c *daemon.Collection, o *Outcome, f
 	if c.Source == daemon.FromDataService {
 		s.SubstituteURLs = []string{c.URL} // it has the derivations
 	}
-	var submitted, inputs atomic.Int64
-	var mu sync.Mutex // guards refused
-	refused := make(map[string]string)
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(1)
-	if len(o.New) >= manyDerivations {
-		group.SetLimit(parallelSubmissions)
-	}
+	refused := make(map[string]error)
+	var paths []storepath.Path
 	for _, drv := range o.New {
-		group.Go(func() error {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			s := s
-			path, err := storepath.DefaultDir.Parse(drv)
-			if err == nil {
-				var done daemon.Submitted
-				s.Derivation = path
-				done, err = k.Coordinator.Submit(ctx, s)
-				if err == nil {
-					inputs.Add(int64(done.Inputs))
-					if done.UUID != "" {
-						submitted.Add(1)
-					}
-					return nil
-				}
-				switch daemon.CodeOf(err) {
-				case daemon.NotFound, daemon.Invalid, daemon.TooLarge:
-				default:
-					return fmt.Errorf("submit a build of %s: %w", drv, err)
-				}
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			refused[drv] = err.Error()
-			return nil
-		})
-	}
-	err := group.Wait()
-	o.Submitted, o.Inputs = int(submitted.Load()), int(inputs.Load())
-	for i := range found {
-		if text, is := refused[found[i].Derivation]; is {
-			found[i].Derivation, found[i].Error = "", text
+		if path, err := storepath.DefaultDir.Parse(drv); err != nil {
+			refused[drv] = err
+		} else {
+			paths = append(paths, path)
 		}
 	}
-	return err
+	done, err := k.Coordinator.SubmitTogether(ctx, s, paths)
+	if err != nil {
+		return err
+	}
+	for path, d := range done {
+		switch {
+		case d.Err != nil:
+			refused[string(path)] = d.Err
+		case d.UUID != "":
+			o.Submitted++
+		}
+		o.Inputs += d.Inputs
+	}
+	for i := range found {
+		if err := refused[found[i].Derivation]; err != nil {
+			found[i].Derivation, found[i].Error = "", err.Error()
+		}
+	}
+	return nil
 }
 
 // fillSystems finds out for what systems derivations are whose source did not

@@ -47,16 +47,8 @@ func (c *Coordinator) Submit(ctx context.Context, s daemon.Submission) (daemon.S
 		if err != nil {
 			return err
 		}
-		if done.Reason, err = whyNot(ch, s, id); done.Reason != "" || err != nil {
-			return err
-		}
-		if s.WithInputs {
-			if done.Inputs, err = c.submitInputs(ch, s, id); err != nil {
-				return err
-			}
-		}
-		done.UUID = s.UUID
-		return c.insertBuild(ch, s, id)
+		done, err = c.submitStored(ch, s, stored{s.Derivation, id})
+		return err
 	})
 	if err != nil {
 		return daemon.Submitted{}, err
