@@ -167,7 +167,7 @@ func spark(evaluations []account.Evaluation) template.HTML {
 		points = append(points, fmt.Sprintf("%.1f,%.1f", 2+float64(i)*196/float64(len(shown)-1), 38-e.Counts.Percent()*36/100))
 	}
 	first, last := shown[0], shown[len(shown)-1]
-	return template.HTML(fmt.Sprintf(`<svg class="spark" viewBox="0 0 200 40" role="img" aria-label="from %s built at evaluation %d to %s at evaluation %d">`+
+	return template.HTML(fmt.Sprintf(`<svg class="spark" viewBox="0 0 200 40" preserveAspectRatio="none" role="img" aria-label="from %s built at evaluation %d to %s at evaluation %d">`+
 		`<polyline points="%s" fill="none" vector-effect="non-scaling-stroke"/></svg>`,
 		percent(first.Counts.Percent()), first.Number, percent(last.Counts.Percent()), last.Number, strings.Join(points, " ")))
 }
