@@ -68,7 +68,8 @@ func (k *Keeper) Close() error {
 const (
 	retryPause = 15 * time.Minute // after an update that failed
 	lookPause  = time.Minute      // between looks at the clock
-	tellPause  = time.Second      // so that what comes together is told together
+	wakePause  = time.Second      // after something happened
+	tellPause  = 5 * time.Second  // so that what comes together is told together, and worked out once
 )
 
 // Run updates collections when their time has come, and tells hooks what broke
@@ -104,7 +105,7 @@ func (k *Keeper) Run(ctx context.Context) {
 		case <-more: // perhaps a collection was added
 			select {
 			case <-ctx.Done():
-			case <-time.After(tellPause):
+			case <-time.After(wakePause):
 			}
 		}
 		timer.Stop()

@@ -12,8 +12,7 @@ import (
 // last. Of packages that it sees for the first time it tells nothing: that they
 // fail is no news. Where no hook wants to know it does nothing.
 func (k *Keeper) Tell(ctx context.Context) error {
-	hooks := k.Coordinator.Hooks
-	if hooks == nil || len(hooks(daemon.PackageBroken))+len(hooks(daemon.PackageFixed)) == 0 {
+	if !k.Coordinator.Wanted(daemon.PackageBroken) && !k.Coordinator.Wanted(daemon.PackageFixed) {
 		return nil
 	}
 	list, err := k.Coordinator.Collections(ctx)

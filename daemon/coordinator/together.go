@@ -78,7 +78,7 @@ type stored struct {
 func (c *Coordinator) storeTogether(ctx context.Context, s daemon.Submission, drvs []storepath.Path, done map[storepath.Path]Together) ([]stored, error) {
 	urls := s.SubstituteURLs
 	if len(urls) == 0 {
-		urls = c.SubstituteURLs
+		urls = c.settings().SubstituteURLs
 	}
 	var mu sync.Mutex // guards rows and done
 	var rows []stored

@@ -82,7 +82,7 @@ func reportFigures(ctx context.Context, s *setup, c *coordinator.Coordinator, k 
 		spec := daemon.Collection{Name: "other", Source: daemon.FromFile, File: file}
 		return c.PutCollection(ctx, spec)
 	}
-	server := httptest.NewServer(clientapi.Handler(c, http.NotFoundHandler(), k.Routes()))
+	server := httptest.NewServer(clientapi.Handler(c, nil, http.NotFoundHandler(), k.Routes()))
 	defer server.Close()
 	command := func() error {
 		cmd := exec.CommandContext(ctx, program, "report", "large")

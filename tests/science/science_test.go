@@ -58,7 +58,7 @@ func newFarm(t *testing.T, m *machine.Machine, fetch func(context.Context, []str
 	must(t, err)
 	log := slog.New(slog.DiscardHandler)
 	c, err := coordinator.Open(ctx, coordinator.Config{Store: store, Logs: logs, Fetch: fetch, Now: time.Now, Log: log,
-		Policy: coordinator.Policy{Lease: time.Hour, SetupRetry: time.Minute, MaxSetupRetry: time.Hour}})
+		Settings: coordinator.Settings{Policy: coordinator.Policy{Lease: time.Hour, SetupRetry: time.Minute, MaxSetupRetry: time.Hour}}})
 	must(t, err)
 	t.Cleanup(c.Close)
 	k, err := collection.Open(collection.Config{Coordinator: c, System: system, LogFile: logs.File, Log: log,
