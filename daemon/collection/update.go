@@ -43,8 +43,8 @@ func (k *Keeper) Update(ctx context.Context, name string, dry bool) (Outcome, er
 	}
 	done := make(chan result, 1)
 	k.work.Go(func() {
-		defer k.ended(name)
 		o, err := k.update(k.life, status, dry)
+		k.ended(name) // before somebody hears of it and begins another
 		done <- result{o, err}
 	})
 	select {

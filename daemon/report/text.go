@@ -74,9 +74,9 @@ func (t *text) failures(a *account.Account) {
 	if len(a.Failures) == 0 {
 		return
 	}
-	t.line("\n%-34s  %6s  %s", "FAILURE", "BLOCKS", "BUILD")
+	t.line("\n%-33s  %6s  %s", "FAILURE", "BLOCKS", "BUILD")
 	for _, f := range a.Failures {
-		t.line("%-34s  %6d  %s", clip(f.Name, 34), f.Blocks, f.Build)
+		t.line("%-33s  %6d  %s", clip(f.Name, 33), f.Blocks, f.Build)
 	}
 }
 
@@ -102,7 +102,7 @@ func (t *text) packages(a *account.Account, packages []account.Package) {
 		if p.State == account.NotEvaluated {
 			word = "error"
 		}
-		t.line("%-26s  %-7s  %-10s  %s", clip(name, 26), word, a.At(p.Since).Time.UTC().Format(time.DateOnly), clip(reason, 31))
+		t.line("%-26s  %-7s  %-10s  %s", clip(name, 26), word, a.At(p.Since).Time.UTC().Format(time.DateOnly), clip(reason, 30))
 	}
 }
 
