@@ -18,7 +18,7 @@
 (use-modules (guix) (guix packages) (guix profiles) (guix discovery) (guix gexp)
              (guix diagnostics) (guix config) (guix utils)
              (gnu packages)
-             (srfi srfi-1) (srfi srfi-34) (srfi srfi-35)
+             (srfi srfi-1) (srfi srfi-14) (srfi srfi-35)
              (ice-9 match) (ice-9 regex))
 
 (define request (call-with-input-string (last (command-line)) read))
@@ -33,16 +33,26 @@
 
 ;;; JSON.
 
+(define special
+  (char-set-union (char-set #\" #\\) (ucs-range->char-set 0 32)))
+
 (define (write-text text)
   (write-char #\" out)
-  (string-for-each
-   (lambda (c)
-     (case c
-       ((#\" #\\) (write-char #\\ out) (write-char c out))
-       (else (if (char<? c #\space)
-                 (format out "\\u~4,'0x" (char->integer c))
-                 (write-char c out)))))
-   text)
+  (if (string-index text special)
+      (string-for-each
+       (lambda (c)
+         (case c
+           ((#\" #\\) (write-char #\\ out) (write-char c out))
+           (else (if (char<? c #\space)
+                     (begin
+                       (display "\\u" out)
+                       (display (string-pad (number->string (char->integer c)
+                                                            16)
+                                            4 #\0)
+                                out))
+                     (write-char c out)))))
+       text)
+      (display text out))
   (write-char #\" out))
 
 (define (write-value value)

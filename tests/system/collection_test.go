@@ -112,13 +112,16 @@ func TestATeamsPackages(t *testing.T) {
 	h.revision(define("lib", "1", `echo lib >"$out"`, "'()"), app, tool)
 	update("app builds (1, 1, 0); lib builds (1, 1, 0); tool builds (1, 1, 0)")
 
-	h.revision(define("lib", "2", `echo the end is near; exit 3`, "'()"), app, define("tool", "1", `echo tool >"$out"`, "(list nonesuch)"))
+	h.revision(define("lib", "2", `echo the end is near; exit 3`, "'()"), app, define("tool", "1", `echo tool >"$out"`, `(error "no such\nthing: \"mpi\"")`))
 	update("app blocked broken by lib-2 (2, 1, 2); lib fails broken (2, 1, 2); tool not-evaluated broken (2, 1, 2)")
 	a := f.report()
 	if len(a.Failures) != 1 || a.Failures[0].Blocks != 1 || a.Failures[0].LogEnd != "the end is near" {
 		t.Errorf("got the failures %+v, want that of lib with the end of its log", a.Failures)
 	}
-	if said := f.tbfg("report", "--fail-on=broken", "ours"); said.status != 1 || !strings.Contains(said.out, "lib-2") || !strings.Contains(said.out, "nonesuch") {
+	if text := a.Packages[2].Error; text != "no such\nthing: \"mpi\"" {
+		t.Errorf("got the error %q of tool, want what its package says", text)
+	}
+	if said := f.tbfg("report", "--fail-on=broken", "ours"); said.status != 1 || !strings.Contains(said.out, "lib-2") || !strings.Contains(said.out, "no such") {
 		t.Errorf("got %+v, want status 1 and what broke", said)
 	}
 
