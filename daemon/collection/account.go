@@ -20,6 +20,7 @@ import (
 type cached struct {
 	mu      sync.Mutex // guards what follows; held while it is worked out
 	filled  bool
+	id      int64  // row of the collection
 	count   uint64 // of Happened, before the history was read
 	at      time.Time
 	history daemon.History
@@ -89,7 +90,12 @@ func (k *Keeper) cached(ctx context.Context, name string, age time.Duration) (*c
 	}
 	status, err := k.Coordinator.Collection(ctx, name)
 	if err == nil {
-		c.history, err = k.Coordinator.History(ctx, status.ID)
+		var before *daemon.History
+		if c.filled && c.id == status.ID { // else it is another one of the name
+			before = &c.history
+		}
+		c.history, err = k.Coordinator.History(ctx, status.ID, before)
+		c.id = status.ID
 	}
 	if err != nil {
 		c.filled = false

@@ -36,9 +36,10 @@ func collection(ctx context.Context, q datastore.Queries, name string) (daemon.C
 	return list[0], nil
 }
 
-// History is all that there is to know of a collection.
-func (c *Coordinator) History(ctx context.Context, id int64) (daemon.History, error) {
-	return c.Store.History(ctx, id)
+// History is all that there is to know of a collection; before is what was read
+// of it before, or nil.
+func (c *Coordinator) History(ctx context.Context, id int64, before *daemon.History) (daemon.History, error) {
+	return c.Store.History(ctx, id, before)
 }
 
 // PutCollection adds a collection or changes the one of its name.

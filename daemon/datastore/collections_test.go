@@ -58,7 +58,7 @@ func TestOnlyWhatChangesIsStored(t *testing.T) {
 			t.Errorf("evaluation %d: got %d changes, want %d", i+1, n, step.changed)
 		}
 	}
-	h := must(s.History(context.Background(), id))(t)
+	h := must(s.History(context.Background(), id, nil))(t)
 	want := []daemon.PackageHistory{
 		{Package: "a", System: "x86_64-linux", Spans: []daemon.Span{{First: 1, Last: 2, Derivation: a}, {First: 3, Last: 4, Derivation: b}, {First: 5, Derivation: a}}},
 		{Package: "b", System: "x86_64-linux", Spans: []daemon.Span{{First: 1, Last: 2, Derivation: b + 1}, {First: 3, Last: 3, Error: "it is broken"}}},
@@ -84,7 +84,7 @@ func TestWhatBecameOfTheDerivations(t *testing.T) {
 	finish(t, s, 0, bed, false)
 	finish(t, s, 2, bed, true)
 	ctx := context.Background()
-	h := must(s.History(ctx, id))(t)
+	h := must(s.History(ctx, id, nil))(t)
 	if d := h.Derivations[good]; !d.Built || d.Build != uuid(2) {
 		t.Errorf("got %+v of what was built", d)
 	}
@@ -103,17 +103,33 @@ func TestWhatBecameOfTheDerivations(t *testing.T) {
 
 	// While it is built again it has not failed, and nothing is blocked.
 	submit(t, s, 3, bad, daemon.Build{})
-	if h := must(s.History(ctx, id))(t); len(h.Failures) != 0 {
+	if h := must(s.History(ctx, id, nil))(t); len(h.Failures) != 0 {
 		t.Errorf("got the failures %v of what is built again", h.Failures)
 	}
 	update(t, s, func(ctx context.Context, tx *Tx) error { return tx.Cancel(ctx, build(t, s, 3).ID, noon) })
-	h = must(s.History(ctx, id))(t)
+	h = must(s.History(ctx, id, nil))(t)
 	if f := h.Failures[output]; f.Build != uuid(0) {
 		t.Errorf("got the failure %+v after the second build was canceled", f)
 	}
+	// What was read before makes no difference.
+	if diff := cmp.Diff(h, must(s.History(ctx, id, &h))(t)); diff != "" {
+		t.Errorf("what was read again (-want +got)\n%s", diff)
+	}
+	for _, change := range []func(){
+		func() { submit(t, s, 4, waiting, daemon.Build{}) },
+		func() { finish(t, s, 4, bed, true) },
+		func() { evaluated(t, s, id, 2, map[string]string{"bad": "good"}) },
+	} {
+		change()
+		anew, again := must(s.History(ctx, id, nil))(t), must(s.History(ctx, id, &h))(t)
+		if diff := cmp.Diff(anew, again); diff != "" {
+			t.Errorf("what was read again after a change (-want +got)\n%s", diff)
+		}
+		h = again
+	}
 	// What became of a derivation is known when its builds are forgotten.
 	update(t, s, func(ctx context.Context, tx *Tx) error { return tx.Forget(ctx, build(t, s, 0).ID) })
-	h = must(s.History(ctx, id))(t)
+	h = must(s.History(ctx, id, nil))(t)
 	if f := h.Failures[output]; f.Derivation != bad || f.Build != "" {
 		t.Errorf("got the failure %+v of a forgotten build", f)
 	}

@@ -3,6 +3,8 @@ package datastore
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
+	"maps"
 
 	"codeberg.org/tbfg/tbfg/daemon"
 	"codeberg.org/tbfg/tbfg/nix/storepath"
@@ -23,16 +25,27 @@ func (q Queries) Evaluations(ctx context.Context, collection int64) ([]daemon.Ev
 }
 
 // History is all that there is to know of a collection. Its parts are read one
-// after the other: what happens meanwhile may be in some of them.
-func (q Queries) History(ctx context.Context, collection int64) (h daemon.History, err error) {
+// after the other: what happens meanwhile may be in some of them. What was read
+// before, or nil, spares the reading of what cannot have changed since.
+func (q Queries) History(ctx context.Context, collection int64, before *daemon.History) (h daemon.History, err error) {
 	// Spans come before evaluations, so that none ends in one that is not there.
-	if h.Packages, err = q.packageHistories(ctx, collection); err != nil {
+	same, err := q.sameEvaluation(ctx, collection, before)
+	if err != nil {
 		return h, err
 	}
-	if h.Evaluations, err = q.Evaluations(ctx, collection); err != nil {
-		return h, err
+	if same {
+		h.Packages, h.Evaluations = before.Packages, before.Evaluations
+		h.Derivations, err = q.unsettled(ctx, before.Derivations)
+	} else {
+		if h.Packages, err = q.packageHistories(ctx, collection); err != nil {
+			return h, err
+		}
+		if h.Evaluations, err = q.Evaluations(ctx, collection); err != nil {
+			return h, err
+		}
+		h.Derivations, err = q.historyDerivations(ctx, "history_derivations", collection)
 	}
-	if h.Derivations, err = q.historyDerivations(ctx, collection); err != nil {
+	if err != nil {
 		return h, err
 	}
 	if h.Failures, err = q.failedOutputs(ctx); err != nil || len(h.Failures) == 0 {
@@ -40,6 +53,35 @@ func (q Queries) History(ctx context.Context, collection int64) (h daemon.Histor
 	}
 	h.Open, err = q.openDerivations(ctx)
 	return h, err
+}
+
+// sameEvaluation tells whether the latest evaluation is one that was read
+// before.
+func (q Queries) sameEvaluation(ctx context.Context, collection int64, before *daemon.History) (bool, error) {
+	if before == nil || len(before.Evaluations) == 0 {
+		return false, nil
+	}
+	now, err := q.Evaluations(ctx, collection)
+	return len(now) == len(before.Evaluations) && now[len(now)-1] == before.Evaluations[len(before.Evaluations)-1], err
+}
+
+// unsettled reads anew what may have changed of derivations: what was built
+// stays so.
+func (q Queries) unsettled(ctx context.Context, before map[int64]daemon.DerivationFact) (map[int64]daemon.DerivationFact, error) {
+	facts := maps.Clone(before)
+	var open []int64
+	for id, d := range before {
+		if !d.Built {
+			open = append(open, id)
+		}
+	}
+	list, err := json.Marshal(open)
+	if err != nil {
+		return nil, err
+	}
+	again, err := q.historyDerivations(ctx, "some_derivations", string(list))
+	maps.Copy(facts, again)
+	return facts, err
 }
 
 func (q Queries) packageHistories(ctx context.Context, collection int64) ([]daemon.PackageHistory, error) {
@@ -64,9 +106,10 @@ func (q Queries) packageHistories(ctx context.Context, collection int64) ([]daem
 	return list, err
 }
 
-func (q Queries) historyDerivations(ctx context.Context, collection int64) (map[int64]daemon.DerivationFact, error) {
+// historyDerivations runs a query for derivations.
+func (q Queries) historyDerivations(ctx context.Context, query string, of any) (map[int64]daemon.DerivationFact, error) {
 	facts := make(map[int64]daemon.DerivationFact)
-	err := q.stmts.each(ctx, "history_derivations", []any{collection}, func(rows *sql.Rows) (err error) {
+	err := q.stmts.each(ctx, query, []any{of}, func(rows *sql.Rows) (err error) {
 		var id int64
 		var d daemon.DerivationFact
 		var built sql.NullBool
