@@ -22,7 +22,7 @@ type Hooks struct {
 // Service.
 type Hook struct {
 	Name        string      `toml:"name" comment:"The hook's name in messages and in \"tbfg hooks\"; events that wait for it are kept under this name."`
-	Events      []string    `toml:"events" comment:"The events it is told of: build-submitted, build-started, build-success, build-failure, build-canceled, build-missing-inputs or agent-status."`
+	Events      []string    `toml:"events" comment:"The events it is told of: build-submitted, build-started, build-success, build-failure, build-canceled, build-missing-inputs, agent-status, package-broken, package-fixed or evaluation-done."`
 	Command     []string    `toml:"command,omitempty" comment:"Program, with an absolute file name, and its arguments. It reads the event as JSON from its standard input."`
 	DataService DataService `toml:"data_service,omitempty" comment:"Report builds to this Guix Data Service; instead of command."`
 	Timeout     Duration    `toml:"timeout" comment:"How long it may take before it is killed; \"0s\" for 5 minutes."`

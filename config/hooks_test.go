@@ -76,7 +76,7 @@ func TestHooksThatAreShownLoadBack(t *testing.T) {
 
 func TestHooksThatAreWrong(t *testing.T) {
 	const (
-		all     = "build-submitted, build-started, build-success, build-failure, build-canceled, build-missing-inputs, agent-status"
+		all     = "build-submitted, build-started, build-success, build-failure, build-canceled, build-missing-inputs, agent-status, package-broken, package-fixed, evaluation-done"
 		ofBuild = "build-submitted, build-started, build-success, build-failure, build-canceled"
 	)
 	for _, test := range []struct{ name, old, new, want string }{

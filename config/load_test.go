@@ -177,6 +177,14 @@ func fill(t *testing.T, v reflect.Value) {
 			}))
 		case f.Type() == reflect.TypeFor[[]DeclaredAgent]():
 			f.Set(reflect.ValueOf([]DeclaredAgent{{Name: "bedok", Description: "text", Systems: []string{"x86_64-linux"}, Tags: []string{"k=v"}}, {Name: "marina"}}))
+		case f.Type() == reflect.TypeFor[[]Collection]():
+			f.Set(reflect.ValueOf([]Collection{
+				{Name: "ours", Source: "guix", Guix: "/bin/guix", Channels: "/c.scm", LoadPath: []string{"/l"}, Manifests: []string{"/m.scm"},
+					Packages: []string{"hello"}, Modules: []string{"gnu/packages/maths.scm"}, Team: "science", Systems: []string{"i686-linux"},
+					Targets: []string{"aarch64-linux-gnu"}, Priority: -1, WithInputs: true, Schedule: "6h"},
+				{Name: "all", Source: "data-service", URL: "https://data.example", Repository: "1", Branch: "b", Revision: "c"},
+				{Name: "listed", Source: "file", File: "/drvs"},
+			}))
 		case !f.IsZero():
 		case strings.HasSuffix(name, "urls"):
 			f.Set(reflect.ValueOf([]string{"https://one.example", "http://two.example:80/x"}))

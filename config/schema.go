@@ -18,7 +18,8 @@ type Config struct {
 	LocalAgent  LocalAgent  `toml:"local_agent"`
 	Agent       Agent       `toml:"agent"`
 	Hooks
-	Agents []DeclaredAgent `toml:"agents,omitempty" comment:"Agents on other machines, each as a table [[agents]]."`
+	Agents      []DeclaredAgent `toml:"agents,omitempty" comment:"Agents on other machines, each as a table [[agents]]."`
+	Collections []Collection    `toml:"collections,omitempty" comment:"Sets of packages of which the farm gives an account, each as a table [[collections]]."`
 }
 
 // Coordinator configures the coordinator, see "tbfg serve".

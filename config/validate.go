@@ -59,6 +59,7 @@ func (c *Config) validate() []error {
 
 	v.hooks(c.Hooks)
 	v.agents(c.Agents)
+	v.collections(c.Collections)
 	return v.errs
 }
 

@@ -16,6 +16,9 @@ const (
 	BuildCanceled      = event.BuildCanceled
 	BuildMissingInputs = event.BuildMissingInputs
 	AgentStatusChanged = event.AgentStatusChanged
+	PackageBroken      = event.PackageBroken
+	PackageFixed       = event.PackageFixed
+	EvaluationDone     = event.EvaluationDone
 )
 
 // An Event is something that happened. As JSON it is what hooks read on their
@@ -32,12 +35,23 @@ type Event struct {
 	FailureReason string           `json:"failure_reason,omitempty"`
 	MissingInputs []storepath.Path `json:"missing_inputs,omitempty"`
 	Status        string           `json:"status,omitempty"` // of an agent
+
+	Collection string   `json:"collection,omitempty"`
+	Revision   string   `json:"revision,omitempty"` // of the latest evaluation
+	Package    string   `json:"package,omitempty"`
+	Target     string   `json:"target,omitempty"`
+	BlockedBy  []string `json:"blocked_by,omitempty"` // derivations that failed, where it is not the package itself
+	Changed    int      `json:"changed_packages,omitempty"`
+	Errors     int      `json:"not_evaluated,omitempty"`
 }
 
-// Subject is the UUID of what the event is about. The events of one subject
+// Subject is what the event is about: a collection's name, or a UUID. The events of one subject
 // reach a hook in their order.
 func (e *Event) Subject() string {
-	if e.Build != "" {
+	switch {
+	case e.Collection != "":
+		return e.Collection
+	case e.Build != "":
 		return e.Build
 	}
 	return e.Agent

@@ -65,7 +65,7 @@ func agentStatus(c *cli.Context) error {
 		return printJSON(c.App.Writer, reports)
 	}
 	for _, r := range reports {
-		printReport(c.App.Writer, r)
+		printAgentReport(c.App.Writer, r)
 	}
 	return nil
 }
@@ -84,7 +84,7 @@ func agentSockets(conf config.Config) []string {
 	return sockets
 }
 
-func printReport(w io.Writer, r agent.Report) {
+func printAgentReport(w io.Writer, r agent.Report) {
 	contact := "none yet"
 	if !r.LastContact.IsZero() {
 		contact = r.LastContact.UTC().Format(time.DateTime)

@@ -21,6 +21,11 @@ func (f *farm) apply(running, next config.Config) {
 		f.hooks <- f.runner
 	}
 	f.coordinator.Configure(settingsOf(next, f.runner))
+	if !reflect.DeepEqual(running.Collections, next.Collections) {
+		if err := f.coordinator.DeclareCollections(context.Background(), config.Domain(next.Collections)); err != nil {
+			f.log.Error("cannot make the collections be as the configuration says; they will be at the next start", "err", err)
+		}
+	}
 	if !reflect.DeepEqual(running.Agents, next.Agents) {
 		if err := f.declare(context.Background(), next.Agents); err != nil {
 			f.log.Error("cannot make the agents be as the configuration says; they will be at the next start", "err", err)

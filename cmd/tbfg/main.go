@@ -48,7 +48,8 @@ func newApp(name string) *cli.App {
 		DisableSliceFlagSeparator: true, // values may have commas
 		Description: `A coordinator hands out builds, agents have their guix-daemon build them, and
 a log endpoint shows the logs. "tbfg serve --local-agent" is a whole farm.`,
-		Commands: []*cli.Command{serveCommand(), agentCommand(), buildCommand(), tokenCommand(), hooksCommand(), statusCommand(), doctorCommand(), reloadCommand(), secretsCommand(),
+		Commands: []*cli.Command{serveCommand(), agentCommand(), buildCommand(), collectionCommand(), reportCommand(), tokenCommand(),
+			hooksCommand(), statusCommand(), doctorCommand(), reloadCommand(), secretsCommand(),
 			backupCommand(), importCommand(), configCommand(), manualCommand()},
 		ExitErrHandler: func(*cli.Context, error) {}, // main reports
 		OnUsageError:   usageError,

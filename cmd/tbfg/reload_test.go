@@ -99,6 +99,10 @@ command = ["/bin/sh", "-c", "cat >> ` + heard + `"]
 			t.Errorf("secrets rotate %s: got %+v, want that there is none", name, r)
 		}
 	}
+	s.configure(freePorts + "[[collections]]\nname = \"ours\"\nsource = \"file\"\nfile = \"/nonexistent/drvs\"\n")
+	s.until("the declared collection is there", func() bool {
+		return strings.HasPrefix(run(t, "", env, "tbfg", "collection", "list").stdout, "ours ")
+	})
 	s.configure("grace = 1\n" + freePorts)
 	s.says("grace must be a duration")
 	if r := run(t, "", env, "tbfg", "reload"); r.status != 1 || !strings.Contains(r.stderr, s.config+":1:9: grace must be a duration") {

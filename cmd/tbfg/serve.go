@@ -17,6 +17,7 @@ import (
 	"codeberg.org/tbfg/tbfg/daemon/agentapi"
 	"codeberg.org/tbfg/tbfg/daemon/buildlog"
 	"codeberg.org/tbfg/tbfg/daemon/clientapi"
+	"codeberg.org/tbfg/tbfg/daemon/collection"
 	"codeberg.org/tbfg/tbfg/daemon/coordinator"
 	"codeberg.org/tbfg/tbfg/daemon/datastore"
 	"codeberg.org/tbfg/tbfg/daemon/durable"
@@ -97,6 +98,7 @@ type farm struct {
 	coordinator *coordinator.Coordinator
 	runner      *hooks.Runner      // the last one; changed by apply
 	hooks       chan *hooks.Runner // and, if it does not run yet, here
+	keeper      *collection.Keeper
 	servers     []*http.Server
 	failed      chan error // of servers
 	agentURL    string     // where the local agent finds the coordinator
@@ -145,6 +147,9 @@ func openFarm(ctx context.Context, conf config.Config, l *live, log *slog.Logger
 	if err := f.declare(ctx, conf.Agents); err != nil {
 		return f, err
 	}
+	if f.keeper, err = openKeeper(ctx, f.coordinator, conf, logs, log); err != nil {
+		return f, err
+	}
 	metrics := promhttp.HandlerFor(f.metrics, promhttp.HandlerOpts{})
 	for _, s := range []struct {
 		name      string
@@ -152,8 +157,8 @@ func openFarm(ctx context.Context, conf config.Config, l *live, log *slog.Logger
 		handler   http.Handler
 	}{
 		{"agent", conf.Coordinator.AgentListen, agentapi.Handler(f.coordinator, metrics)},
-		{"client", conf.Coordinator.ClientListen, clientapi.Handler(f.coordinator, f, metrics)},
-		{"front", conf.Front.Listen, front.Handler(logs, f.coordinator.Build)},
+		{"client", conf.Coordinator.ClientListen, clientapi.Handler(f.coordinator, f, metrics, f.keeper.Routes())},
+		{"front", conf.Front.Listen, withReports(front.Handler(logs, f.coordinator.Build), f.keeper)},
 	} {
 		if err := f.listen(ctx, sockets, s.name, s.addresses, s.handler); err != nil {
 			return f, err
@@ -248,12 +253,18 @@ func (f *farm) run(ctx context.Context) error {
 		f.live.follow(ctx)
 		close(following)
 	}()
+	keeperDone := make(chan struct{})
+	go func() {
+		f.keeper.Run(ctx)
+		close(keeperDone)
+	}()
 	select {
 	case <-ctx.Done():
 	case err := <-f.failed:
 		cancel(err)
 	}
 	f.log.Info("stopping")
+	<-keeperDone
 	f.coordinator.Quiesce()
 	<-following
 	agentErr := <-agentDone
@@ -276,13 +287,17 @@ func (f *farm) close() error {
 	for _, s := range f.servers {
 		s.Close()
 	}
+	var errs []error
+	if f.keeper != nil {
+		errs = append(errs, f.keeper.Close())
+	}
 	if f.coordinator != nil {
 		f.coordinator.Close()
 	}
 	if f.store != nil {
-		return f.store.Close()
+		errs = append(errs, f.store.Close())
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func newRegistry() *prometheus.Registry {

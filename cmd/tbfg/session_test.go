@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -11,9 +12,11 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon"
 	"codeberg.org/tbfg/tbfg/daemon/clientapi"
+	"codeberg.org/tbfg/tbfg/daemon/collection"
 	"codeberg.org/tbfg/tbfg/daemon/coordinator"
 	"codeberg.org/tbfg/tbfg/daemon/coordinator/coordinatortest"
 	"codeberg.org/tbfg/tbfg/nix/derivation"
@@ -69,10 +72,14 @@ type session struct {
 func newSession(t *testing.T) *session {
 	t.Helper()
 	s := &session{Farm: coordinatortest.Open(t), t: t}
-	server := httptest.NewServer(clientapi.Handler(s.Coordinator, coordinatortest.Operator{}, http.NotFoundHandler()))
+	keeper, err := collection.Open(collection.Config{Coordinator: s.Coordinator, System: coordinatortest.System, Log: slog.New(slog.NewTextHandler(s.Log, nil))})
+	s.Must(err)
+	t.Cleanup(func() { s.Must(keeper.Close()) })
+	server := httptest.NewServer(clientapi.Handler(s.Coordinator, coordinatortest.Operator{}, http.NotFoundHandler(), keeper.Routes()))
 	t.Cleanup(server.Close)
 	s.url = server.URL
 	s.env = []string{"TBFG_COORDINATOR=" + server.URL}
+	s.names = append(s.names, "DRVFILE", filepath.Join(t.TempDir(), "drvs"))
 	broken := s.Derivation("broken-1.0")
 	for name, drv := range map[string]storepath.Path{
 		"HELLO":   s.Derivation("hello-2.12", s.Derivation("gcc-14.2")),
@@ -193,6 +200,8 @@ func (s *session) general(text string) string {
 //	fetch AGENT NUMBER SYSTEM…      an agent asks for builds
 //	start|succeed|fail|missing AGENT BUILD   it reports
 //	sql STATEMENT                    somebody uses sqlite3
+//	write FILE DERIVATION…           somebody writes a file
+//	hour                             it passes
 func (s *session) happen(words []string) {
 	s.t.Helper()
 	ctx := s.t.Context()
@@ -221,6 +230,10 @@ func (s *session) happen(words []string) {
 			Reason: daemon.MissingInputs, MissingInputs: []storepath.Path{s.Output(s.Derivation("gcc-14.2"), "out")}}))
 	case "sql":
 		s.Exec(strings.Join(words[1:], " "))
+	case "write":
+		s.Must(os.WriteFile(words[1], []byte(strings.Join(words[2:], "\n")), 0o644))
+	case "hour":
+		s.Clock.Advance(time.Hour)
 	default:
 		s.t.Fatalf("nothing happens like %q", words[0])
 	}

@@ -9,8 +9,9 @@ import (
 	"codeberg.org/tbfg/tbfg/daemon/wire"
 )
 
-// Handler serves the clients' API of a coordinator and of the program around it.
-func Handler(c *coordinator.Coordinator, operator Operator, metrics http.Handler) http.Handler {
+// Handler serves the clients' API of a coordinator and of the program around it,
+// and what more there is by the names of [wire.Routes].
+func Handler(c *coordinator.Coordinator, operator Operator, metrics http.Handler, more ...map[string]http.HandlerFunc) http.Handler {
 	mux := http.NewServeMux()
 	h := &handler{c, operator}
 	for name, serve := range map[string]func(http.ResponseWriter, *http.Request) (any, error){
@@ -54,6 +55,13 @@ func Handler(c *coordinator.Coordinator, operator Operator, metrics http.Handler
 				}
 				wire.Reply(w, http.StatusOK, reply)
 			})
+		}
+	}
+	for _, routes := range more {
+		for name, serve := range routes {
+			for _, pattern := range wire.Routes[name] {
+				mux.HandleFunc(pattern, serve)
+			}
 		}
 	}
 	for _, pattern := range wire.Routes["metrics"] {

@@ -65,6 +65,8 @@ type Coordinator struct {
 	declared  map[string][]string  // systems, by agent, that the configuration allows
 	questions map[string]question  // by agent: the last that it asked
 	hookNews  chan struct{}        // closed, and replaced, when the outbox has something new
+	happened  uint64               // see Happened
+	happening chan struct{}        // closed, and replaced, when that goes up
 }
 
 // Open starts a coordinator on what the database holds. The caller closes it,
@@ -83,6 +85,7 @@ func Open(ctx context.Context, config Config) (*Coordinator, error) {
 		questions: make(map[string]question),
 		began:     config.Now(),
 		hookNews:  make(chan struct{}),
+		happening: make(chan struct{}),
 	}
 	c.Configure(config.Settings)
 	var err error

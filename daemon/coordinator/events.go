@@ -7,6 +7,10 @@ import (
 // event puts an event into the outbox, for every hook that wants it. It is
 // there exactly if the change that caused it was committed.
 func (c *Coordinator) event(ch *change, e daemon.Event) error {
+	switch e.Name {
+	case daemon.BuildSubmitted, daemon.BuildSuccess, daemon.BuildFailure, daemon.BuildCanceled, daemon.EvaluationDone:
+		ch.then = append(ch.then, c.happen)
+	}
 	e.Time = c.Now().UTC()
 	hooks := c.settings().Hooks(e.Name)
 	for _, hook := range hooks {

@@ -18,6 +18,9 @@ func (c *Coordinator) HookNews() <-chan struct{} {
 	return c.hookNews
 }
 
+// Wanted tells whether a hook wants to be told of an event.
+func (c *Coordinator) Wanted(event string) bool { return len(c.settings().Hooks(event)) > 0 }
+
 // wakeHooks tells the runner of hooks. The caller holds mu.
 func (c *Coordinator) wakeHooks() {
 	close(c.hookNews)

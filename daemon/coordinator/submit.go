@@ -37,31 +37,23 @@ func (c *Coordinator) Submit(ctx context.Context, s daemon.Submission) (daemon.S
 	}
 	defer release()
 	var done daemon.Submitted
-	var stored []*node
+	var nodes []*node
 	err = c.change(ctx, func(ch *change) error {
 		var err error
-		if stored, err = ch.storeGraph(graph); err != nil {
+		if nodes, err = ch.storeGraph(graph); err != nil {
 			return err
 		}
 		id, err := ch.DerivationID(ch.ctx, s.Derivation)
 		if err != nil {
 			return err
 		}
-		if done.Reason, err = whyNot(ch, s, id); done.Reason != "" || err != nil {
-			return err
-		}
-		if s.WithInputs {
-			if done.Inputs, err = c.submitInputs(ch, s, id); err != nil {
-				return err
-			}
-		}
-		done.UUID = s.UUID
-		return c.insertBuild(ch, s, id)
+		done, err = c.submitStored(ch, s, stored{s.Derivation, id})
+		return err
 	})
 	if err != nil {
 		return daemon.Submitted{}, err
 	}
-	c.graphs.forget(stored)
+	c.graphs.forget(nodes)
 	if done.UUID != "" {
 		c.Log.Info("build "+done.UUID+" submitted", "derivation", s.Derivation, "priority", s.Priority, "inputs", done.Inputs)
 	}

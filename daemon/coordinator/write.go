@@ -164,6 +164,7 @@ func (c *Coordinator) refresh() error {
 	defer c.mu.Unlock()
 	c.sched, c.ended, c.stale = sched, ended, false
 	c.announce()
+	c.happen()
 	return nil
 }
 

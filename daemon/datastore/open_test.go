@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,7 +14,6 @@ import (
 )
 
 // schema is how many migrations there are.
-const schema = 2
 
 func TestAFreshDatabaseIsThereAndPrivate(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "tbfg.db")
@@ -110,7 +110,7 @@ func TestOpenRefuses(t *testing.T) {
 			if err := s.Close(); err != nil {
 				t.Fatal(err)
 			}
-		}, "it was migrated by a newer tbfg (schema 99, this program knows " + fmt.Sprint(schema) + "): run that one, or restore a backup"},
+		}, fmt.Sprintf("it was migrated by a newer tbfg (schema 99, this program knows %d): run that one, or restore a backup", newest(t))},
 		{"what is no database", func(t *testing.T, file string) {
 			if err := os.WriteFile(file, bytes.Repeat([]byte("agents, builds\n"), 1000), 0o600); err != nil {
 				t.Fatal(err)
@@ -190,14 +190,14 @@ func TestAHalfMadeDatabaseIsMadeWhole(t *testing.T) {
 	})
 	t.Run("a migration that fails leaves nothing", func(t *testing.T) {
 		s := fresh(t)
-		err := apply(context.Background(), s.writer, schema+1, "CREATE TABLE more (id INTEGER); CREATE TABLE builds (id INTEGER)")
+		err := apply(context.Background(), s.writer, newest(t)+1, "CREATE TABLE more (id INTEGER); CREATE TABLE builds (id INTEGER)")
 		if err == nil {
 			t.Fatal("got no error, want one")
 		}
 		var version, tables int
 		row := s.writer.QueryRow("SELECT user_version, (SELECT count(*) FROM sqlite_schema WHERE name = 'more') FROM pragma_user_version")
-		if err := row.Scan(&version, &tables); err != nil || version != schema || tables != 0 {
-			t.Fatalf("got version %d, %d tables, %v, want %d, 0, nil", version, tables, err, schema)
+		if err := row.Scan(&version, &tables); err != nil || version != newest(t) || tables != 0 {
+			t.Fatalf("got version %d, %d tables, %v, want %d, 0, nil", version, tables, err, newest(t))
 		}
 	})
 }
@@ -266,4 +266,14 @@ func TestALockThatIsGivenUpIsWaitedFor(t *testing.T) {
 	}
 	time.AfterFunc(30*time.Millisecond, func() { held.Close() })
 	open(t, file)
+}
+
+// newest is how many migrations there are.
+func newest(t *testing.T) int {
+	t.Helper()
+	names, err := fs.Glob(migrations, "migrations/*.sql")
+	if err != nil || len(names) == 0 {
+		t.Fatalf("got the migrations %v, %v", names, err)
+	}
+	return len(names)
 }

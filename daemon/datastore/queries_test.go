@@ -57,6 +57,7 @@ var mayScan = map[string]string{
 	"agents":        "SCAN a",
 	"agent_by_name": "SCAN agents",
 	"tokens":        "SCAN dynamic_auth_tokens",
+	"collections":   "SCAN c USING INDEX sqlite_autoindex_collections_1",
 	"holders":       "SCAN allocated_builds USING COVERING INDEX allocated_builds_agent",
 	"count_started": "SCAN allocated_builds",
 	// The index has only what is asked for.
@@ -64,6 +65,9 @@ var mayScan = map[string]string{
 	"unfinished_tags":      "SCAN b USING COVERING INDEX builds_unprocessed",
 	"all_outputs_known":    "SCAN outputs USING COVERING INDEX outputs_known",
 	"canceled_derivations": "SCAN b USING INDEX builds_canceled",
+	"open_derivations":     "SCAN b USING INDEX builds_unprocessed",
+	"given_up_derivations": "SCAN b USING INDEX builds_canceled",
+	"failures":             "SCAN o USING COVERING INDEX outputs_known",
 	"hook_event_retry":     "SCAN unprocessed_hook_events USING INDEX unprocessed_hook_events_parked",
 	"failed_outputs":       "SCAN outputs USING COVERING INDEX outputs_failed",
 	// Likewise, and asked at start only.

@@ -11,7 +11,13 @@ const (
 	BuildCanceled      = "build-canceled"
 	BuildMissingInputs = "build-missing-inputs"
 	AgentStatusChanged = "agent-status"
+
+	// Of collections.
+	PackageBroken  = "package-broken"
+	PackageFixed   = "package-fixed"
+	EvaluationDone = "evaluation-done"
 )
 
 // Names are the names of all events.
-var Names = []string{BuildSubmitted, BuildStarted, BuildSuccess, BuildFailure, BuildCanceled, BuildMissingInputs, AgentStatusChanged}
+var Names = []string{BuildSubmitted, BuildStarted, BuildSuccess, BuildFailure, BuildCanceled, BuildMissingInputs, AgentStatusChanged,
+	PackageBroken, PackageFixed, EvaluationDone}

@@ -71,13 +71,19 @@ func (c *Caller) JSON(ctx context.Context, method, path string, in, out any) err
 	return c.Do(ctx, method, path, "application/json", body, out)
 }
 
+// Text gets what is there, as it is.
+func (c *Caller) Text(ctx context.Context, path string) (text []byte, err error) {
+	err = c.Do(ctx, http.MethodGet, path, "", nil, &text)
+	return text, err
+}
+
 // Sized is a body whose size is known, so that it need not go out in chunks.
 type Sized struct {
 	io.Reader
 	Size int64
 }
 
-// Do sends a body of any type.
+// Do sends a body of any type. If out is a *[]byte the answer is left as it is.
 func (c *Caller) Do(ctx context.Context, method, path, contentType string, body io.Reader, out any) error {
 	req, err := http.NewRequestWithContext(ctx, method, c.Base+path, body)
 	if err != nil {
@@ -92,8 +98,15 @@ func (c *Caller) Do(ctx context.Context, method, path, contentType string, body 
 		}
 	}
 	_, data, err := c.send(req)
-	if err != nil || out == nil {
+	if err != nil {
 		return err
+	}
+	switch out := out.(type) {
+	case nil:
+		return nil
+	case *[]byte:
+		*out = data
+		return nil
 	}
 	if err := Unmarshal(data, out); err != nil {
 		return fmt.Errorf("%s %s: the answer makes no sense: %w", method, req.URL, err)

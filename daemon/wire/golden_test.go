@@ -47,6 +47,12 @@ var (
 	fullSubmission = daemon.Submission{Derivation: hello + ".drv", SubstituteURLs: []string{"https://data.guix.gnu.org"}, Priority: 5,
 		UUID: build, Tags: []daemon.Tag{{Key: "branch", Value: "master"}}, NotBefore: noon,
 		SkipIfDerivationHasBuild: true, SkipIfOutputsHaveBuild: true, WithInputs: true}
+	fullCollection = daemon.CollectionStatus{Collection: daemon.Collection{Name: "science", Source: daemon.FromGuix, URL: "https://data.guix.gnu.org",
+		Repository: "1", Branch: "master", Revision: "7c2f37388796", Guix: "/usr/bin/guix", Channels: "/channels.scm", LoadPath: []string{"/modules"},
+		Manifests: []string{"/manifest.scm"}, File: "/drvs", Packages: []string{"hello", "python-*"}, Modules: []string{"gnu/packages/maths.scm"},
+		Team: "science", Systems: []string{"x86_64-linux"}, Targets: []string{"aarch64-linux-gnu"}, Priority: -5, WithInputs: true, Schedule: "mon 04:30"},
+		Declared: true, Updating: true, Attempted: noon.Add(time.Hour), Updated: noon, Trouble: "no answer",
+		Latest: daemon.Evaluation{Number: 7, Revision: "7c2f37388796", Time: noon}}
 	fullResult = daemon.Result{Success: true, Ended: noon, Outputs: fullDetail.Outputs}
 )
 
@@ -79,6 +85,8 @@ var requests = map[string]any{
 	"new-token-plain":     NewTokenRequest{},
 	"retry-hooks":         RetryHooksRequest{ID: 7},
 	"retry-hooks-all":     RetryHooksRequest{All: true},
+	"collection":          fullCollection.Collection,
+	"update-collection":   UpdateCollection{DryRun: true},
 }
 
 // replies go out in every spelling.
@@ -114,6 +122,7 @@ var replies = map[string]any{
 	"log-size":          LogSize{1 << 40},
 	"reload-reply":      ConfigStatus{"/etc/tbfg/config.toml", []string{"log_level"}, []string{"state_dir"}, "it is wrong"},
 	"secrets":           SecretList{[]Secret{{"client.token", "/var/lib/tbfg/secrets/client.token", "what for", Time{noon}}}},
+	"collections":       CollectionList{[]Collection{NewCollection(fullCollection), NewCollection(daemon.CollectionStatus{})}},
 	"error":             ErrorBody{AlreadyProcessed, "the build is failed already"},
 }
 

@@ -53,4 +53,11 @@ var Routes = map[string][]string{
 	"reload":        {"POST /reload"},         // tbfg's own
 	"secrets":       {"GET /secrets"},         // tbfg's own
 	"rotate-secret": {"POST /secrets/rotate"}, // tbfg's own
+	// Collections, all tbfg's own.
+	"collections":       {"GET /collections"},
+	"collection":        {"GET /collection/{name}"},
+	"put-collection":    {"PUT /collection/{name}"},
+	"remove-collection": {"DELETE /collection/{name}"},
+	"update-collection": {"POST /collection/{name}/update"},
+	"report":            {"GET /collection/{name}/report"},
 }

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon/agent/courier"
@@ -93,15 +92,6 @@ func compressOurs(compression string, data []byte) (int64, time.Duration, error)
 	}
 	err = z.Close()
 	return int64(n), processorTime() - start, err
-}
-
-// processorTime is what this process has used.
-func processorTime() time.Duration {
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		panic(err) // it cannot fail for the process itself
-	}
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 func compressPeers(ctx context.Context, command []string, data []byte) (int64, time.Duration, error) {

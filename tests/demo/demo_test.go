@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"codeberg.org/tbfg/tbfg/tests/machine"
 
@@ -188,7 +189,7 @@ func TestDemo(t *testing.T) {
 	}
 	for line := range strings.Lines(said) {
 		// What tbfg says itself, and names of files, may be longer.
-		if len(strings.TrimRight(line, "\n")) > columns && !strings.Contains(line, "/") && !strings.Contains(line, " builds over") {
+		if utf8.RuneCountInString(strings.TrimRight(line, "\n")) > columns && !strings.Contains(line, "/") && !strings.Contains(line, " builds over") {
 			t.Errorf("too long: %q", line)
 		}
 	}

@@ -113,6 +113,10 @@ func demo(ctx context.Context, out *screen, keep bool, undo *stack) error {
 	if err := farm.showLog(ctx, out, results); err != nil {
 		return err
 	}
+	out.heading("The team's account")
+	if err := farm.account(ctx, out, place, drvs); err != nil {
+		return err
+	}
 	farm.showAddresses(out, results, keep)
 	if !keep {
 		return nil

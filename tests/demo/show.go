@@ -175,6 +175,7 @@ func (f *farm) showAddresses(out *screen, results map[string]result, keep bool) 
 	}
 	out.field("builds", "http://"+f.clients+"/builds")
 	out.field("agents", "http://"+f.clients+"/agents")
+	out.field("report", "http://"+f.logs+"/report/"+collection)
 	if !keep {
 		out.field("logs", f.logURL("UUID"))
 	} else {

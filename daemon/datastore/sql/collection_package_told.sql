@@ -1,0 +1,1 @@
+UPDATE collection_packages SET told = ?2 WHERE id = ?1
