@@ -47,7 +47,7 @@ func (c *Coordinator) Submit(ctx context.Context, s daemon.Submission) (daemon.S
 		if err != nil {
 			return err
 		}
-		done, err = c.submitStored(ch, s, stored{s.Derivation, id})
+		done, err = c.submitStored(ch, s, storedDerivation{s.Derivation, id})
 		return err
 	})
 	if err != nil {

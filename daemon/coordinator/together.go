@@ -39,7 +39,7 @@ func (c *Coordinator) SubmitTogether(ctx context.Context, s daemon.Submission, d
 		return nil, err
 	}
 	// Derivations are stored after their inputs.
-	slices.SortFunc(rows, func(a, b stored) int { return cmp.Compare(a.id, b.id) })
+	slices.SortFunc(rows, func(a, b storedDerivation) int { return cmp.Compare(a.id, b.id) })
 	submitted := 0
 	for part := range slices.Chunk(rows, togetherBuilds) {
 		results := make([]daemon.Submitted, len(part))
@@ -68,20 +68,20 @@ func (c *Coordinator) SubmitTogether(ctx context.Context, s daemon.Submission, d
 	return done, nil
 }
 
-type stored struct {
+type storedDerivation struct {
 	path storepath.Path
 	id   int64
 }
 
 // storeTogether stores the graphs of derivations; those that it cannot it
 // notes in done.
-func (c *Coordinator) storeTogether(ctx context.Context, s daemon.Submission, drvs []storepath.Path, done map[storepath.Path]Together) ([]stored, error) {
+func (c *Coordinator) storeTogether(ctx context.Context, s daemon.Submission, drvs []storepath.Path, done map[storepath.Path]Together) ([]storedDerivation, error) {
 	urls := s.SubstituteURLs
 	if len(urls) == 0 {
 		urls = c.settings().SubstituteURLs
 	}
 	var mu sync.Mutex // guards rows and done
-	var rows []stored
+	var rows []storedDerivation
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(1)
 	if len(drvs) >= fewGraphs {
@@ -104,7 +104,7 @@ func (c *Coordinator) storeTogether(ctx context.Context, s daemon.Submission, dr
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			rows = append(rows, stored{drv, id})
+			rows = append(rows, storedDerivation{drv, id})
 			return nil
 		})
 	}
@@ -140,7 +140,7 @@ func (c *Coordinator) storeGraph(ctx context.Context, urls []string, s daemon.Su
 
 // submitStored is what follows when the graph is stored: a build, unless the
 // submission says otherwise, and those of inputs. s has a UUID.
-func (c *Coordinator) submitStored(ch *change, s daemon.Submission, row stored) (done daemon.Submitted, err error) {
+func (c *Coordinator) submitStored(ch *change, s daemon.Submission, row storedDerivation) (done daemon.Submitted, err error) {
 	s.Derivation = row.path
 	if done.Reason, err = whyNot(ch, s, row.id); done.Reason != "" || err != nil {
 		return done, err
