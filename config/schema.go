@@ -38,6 +38,9 @@ type Coordinator struct {
 	RetryFailures    int      `toml:"retry_failures" comment:"How many times a failed build is submitted again by itself."`
 	KeepFor          Duration `toml:"keep_builds_for" comment:"How long ended builds and their logs are kept; \"0s\" for ever."`
 	KeepBuilds       int      `toml:"keep_builds" comment:"How many ended builds are kept with their logs, the newest ones; 0 for all."`
+	KeepEvents       int      `toml:"keep_events" comment:"How many events are kept for front ends that come back to the stream; 0 for all."`
+	KeepEventsFor    Duration `toml:"keep_events_for" comment:"How long events are kept; \"0s\" for ever."`
+	EventKeepAlive   Duration `toml:"event_keep_alive" apply:"restart" comment:"After how long without an event the stream gets an empty comment; \"0s\" for never."`
 	MinFree          int64    `toml:"min_free_space" comment:"No builds are handed out while the disk of state_dir has fewer bytes free."`
 }
 
@@ -108,6 +111,8 @@ func Default(stateDir string) Config {
 			SubmitMissing:    true,
 			Lease:            Duration(10 * time.Minute),
 			MaxLosses:        3,
+			KeepEvents:       100_000,
+			KeepEventsFor:    Duration(7 * 24 * time.Hour),
 			MinFree:          1 << 30,
 		},
 		Front:      Front{Listen: []string{"127.0.0.1:8747"}},

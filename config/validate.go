@@ -43,7 +43,8 @@ func (c *Config) validate() []error {
 	}{
 		{"max_setup_failures", int64(c.Coordinator.MaxSetupFailures)}, {"max_lost_agents", int64(c.Coordinator.MaxLosses)},
 		{"retry_failures", int64(c.Coordinator.RetryFailures)}, {"keep_builds_for", int64(c.Coordinator.KeepFor)},
-		{"keep_builds", int64(c.Coordinator.KeepBuilds)}, {"min_free_space", c.Coordinator.MinFree},
+		{"keep_builds", int64(c.Coordinator.KeepBuilds)}, {"keep_events", int64(c.Coordinator.KeepEvents)},
+		{"keep_events_for", int64(c.Coordinator.KeepEventsFor)}, {"event_keep_alive", int64(c.Coordinator.EventKeepAlive)}, {"min_free_space", c.Coordinator.MinFree},
 	} {
 		v.check(limit.n >= 0, "coordinator.%s must not be negative", limit.key)
 	}

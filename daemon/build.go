@@ -181,8 +181,9 @@ const (
 
 // An Allocation is a build in an agent's hands.
 type Allocation struct {
-	UUID       string
-	Derivation storepath.Path
-	Priority   int64
-	KeepOutput bool // the coordinator wants the outputs uploaded
+	UUID       string         `json:"build_id"`
+	Derivation storepath.Path `json:"derivation"`
+	Priority   int64          `json:"-"`
+	Tags       []Tag          `json:"tags,omitempty"`
+	KeepOutput bool           `json:"-"` // the coordinator wants the outputs uploaded
 }

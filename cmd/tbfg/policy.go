@@ -36,6 +36,8 @@ func policyOf(c config.Coordinator) coordinator.Policy {
 		RetryFailures:    c.RetryFailures,
 		KeepFor:          time.Duration(c.KeepFor),
 		KeepBuilds:       c.KeepBuilds,
+		KeepEvents:       c.KeepEvents,
+		KeepEventsFor:    time.Duration(c.KeepEventsFor),
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"codeberg.org/tbfg/tbfg/daemon/coordinator"
 	"codeberg.org/tbfg/tbfg/daemon/datastore"
 	"codeberg.org/tbfg/tbfg/daemon/durable"
+	"codeberg.org/tbfg/tbfg/daemon/events"
 	"codeberg.org/tbfg/tbfg/daemon/front"
 	"codeberg.org/tbfg/tbfg/daemon/hooks"
 	"codeberg.org/tbfg/tbfg/daemon/secrets"
@@ -94,6 +95,7 @@ type farm struct {
 	coordinator *coordinator.Coordinator
 	runner      *hooks.Runner      // the last one; changed by apply
 	hooks       chan *hooks.Runner // and, if it does not run yet, here
+	events      *events.Stream
 	servers     []*http.Server
 	failed      chan error // of servers
 	agentURL    string     // where the local agent finds the coordinator
@@ -138,6 +140,7 @@ func openFarm(ctx context.Context, conf config.Config, l *live, log *slog.Logger
 	if err := f.declare(ctx, conf.Agents); err != nil {
 		return f, err
 	}
+	f.events = events.New(f.coordinator, time.Duration(conf.Coordinator.EventKeepAlive), log)
 	metrics := metricsHandler()
 	for _, s := range []struct {
 		name      string
@@ -145,7 +148,7 @@ func openFarm(ctx context.Context, conf config.Config, l *live, log *slog.Logger
 		handler   http.Handler
 	}{
 		{"agent", conf.Coordinator.AgentListen, agentapi.Handler(f.coordinator, metrics)},
-		{"client", conf.Coordinator.ClientListen, clientapi.Handler(f.coordinator, f, metrics)},
+		{"client", conf.Coordinator.ClientListen, clientapi.Handler(f.coordinator, f.events, f, metrics)},
 		{"front", conf.Front.Listen, front.Handler(logs, f.coordinator.Build)},
 	} {
 		if err := f.listen(sockets, s.name, s.addresses, s.handler); err != nil {
@@ -207,6 +210,13 @@ func (f *farm) run(ctx context.Context) error {
 		}
 		agentDone <- err
 	}()
+	eventsCtx, stopEvents := context.WithCancel(context.Background())
+	defer stopEvents()
+	eventsDone := make(chan struct{})
+	go func() {
+		f.events.Run(eventsCtx)
+		close(eventsDone)
+	}()
 	hooksCtx, stopHooks := context.WithCancel(context.Background())
 	defer stopHooks()
 	hooksDone := make(chan struct{})
@@ -228,6 +238,8 @@ func (f *farm) run(ctx context.Context) error {
 	f.coordinator.Quiesce()
 	<-following
 	agentErr := <-agentDone
+	stopEvents() // else the servers would wait for the followers
+	<-eventsDone
 	shutdown, done := context.WithTimeout(context.Background(), 10*time.Second)
 	defer done()
 	for _, s := range f.servers {

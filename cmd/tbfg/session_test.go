@@ -69,7 +69,7 @@ type session struct {
 func newSession(t *testing.T) *session {
 	t.Helper()
 	s := &session{Farm: coordinatortest.Open(t), t: t}
-	server := httptest.NewServer(clientapi.Handler(s.Coordinator, coordinatortest.Operator{}, http.NotFoundHandler()))
+	server := httptest.NewServer(clientapi.Handler(s.Coordinator, s.Stream(), coordinatortest.Operator{}, http.NotFoundHandler()))
 	t.Cleanup(server.Close)
 	s.url = server.URL
 	s.env = []string{"TBFG_COORDINATOR=" + server.URL}

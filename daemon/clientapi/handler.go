@@ -6,13 +6,15 @@ import (
 
 	"codeberg.org/tbfg/tbfg/daemon"
 	"codeberg.org/tbfg/tbfg/daemon/coordinator"
+	"codeberg.org/tbfg/tbfg/daemon/events"
 	"codeberg.org/tbfg/tbfg/daemon/wire"
 )
 
-// Handler serves the clients' API of a coordinator and of the program around it.
-func Handler(c *coordinator.Coordinator, operator Operator, metrics http.Handler) http.Handler {
+// Handler serves the clients' API of a coordinator, with the stream of its
+// events, and of the program around it.
+func Handler(c *coordinator.Coordinator, stream *events.Stream, operator Operator, metrics http.Handler) http.Handler {
 	mux := http.NewServeMux()
-	h := &handler{c, operator}
+	h := &handler{c, stream, operator}
 	for name, serve := range map[string]func(http.ResponseWriter, *http.Request) (any, error){
 		"submit":       h.submit,
 		"builds":       h.builds,
@@ -20,6 +22,7 @@ func Handler(c *coordinator.Coordinator, operator Operator, metrics http.Handler
 		"output":       h.output,
 		"agents":       h.agents,
 		"agent":        h.agent,
+		"state":        h.state,
 		"new-agent":    h.newAgent,
 		"change-agent": h.changeAgent,
 		"agent-active": h.changeAgent,
@@ -56,8 +59,10 @@ func Handler(c *coordinator.Coordinator, operator Operator, metrics http.Handler
 			})
 		}
 	}
-	for _, pattern := range wire.Routes["metrics"] {
-		mux.Handle(pattern, metrics)
+	for name, handler := range map[string]http.Handler{"events": stream, "metrics": metrics} {
+		for _, pattern := range wire.Routes[name] {
+			mux.Handle(pattern, handler)
+		}
 	}
 	return refuseBrowsers(wire.Handler(mux))
 }
@@ -77,6 +82,7 @@ func refuseBrowsers(next http.Handler) http.Handler {
 
 type handler struct {
 	c        *coordinator.Coordinator
+	stream   *events.Stream
 	operator Operator
 }
 
@@ -127,6 +133,17 @@ func (h *handler) agents(_ http.ResponseWriter, r *http.Request) (any, error) {
 func (h *handler) agent(_ http.ResponseWriter, r *http.Request) (any, error) {
 	a, err := h.c.Agent(r.Context(), r.PathValue("uuid"))
 	return wire.NewAgent(a), err
+}
+
+// state is what a follower of the events starts from.
+func (h *handler) state(_ http.ResponseWriter, r *http.Request) (any, error) {
+	if h.stream.Followers() == 0 { // else it is announced again and again
+		if err := h.c.AnnouncePlan(r.Context()); err != nil {
+			return nil, err
+		}
+	}
+	picture, err := h.c.Picture(r.Context())
+	return wire.NewState(picture), err
 }
 
 func (h *handler) newAgent(w http.ResponseWriter, r *http.Request) (any, error) {

@@ -28,7 +28,10 @@ func (c *Coordinator) NewAgent(ctx context.Context, id, name, description string
 		} else if taken {
 			return daemon.Errorf(daemon.Conflict, "there is an agent %s already", id)
 		}
-		return ch.InsertAgent(ch.ctx, id, name, description)
+		if err := ch.InsertAgent(ch.ctx, id, name, description); err != nil {
+			return err
+		}
+		return c.tellAgent(ch, id)
 	})
 	if err != nil {
 		return "", err
@@ -64,11 +67,14 @@ func (c *Coordinator) ChangeAgent(ctx context.Context, id string, a daemon.Agent
 	}
 	err := c.change(ctx, func(ch *change) error {
 		found, err := ch.UpdateAgent(ch.ctx, id, a)
-		if err == nil && !found {
-			err = noAgent(id)
+		if err != nil {
+			return err
+		}
+		if !found {
+			return noAgent(id)
 		}
 		ch.then = append(ch.then, c.announce) // it may be back
-		return err
+		return c.tellAgent(ch, id)
 	})
 	if err == nil {
 		c.Log.Info("agent "+id+" changed", changes(a)...)

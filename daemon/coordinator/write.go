@@ -25,6 +25,7 @@ type change struct {
 	// commit itself fails: then memory is rebuilt from the database.
 	then []func()
 	undo []func()
+	told bool // those who follow the stream are among then
 }
 
 type request struct {

@@ -4,12 +4,16 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 )
+
+// schema is how many migrations there are.
+const schema = 2
 
 func TestAFreshDatabaseIsThereAndPrivate(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "tbfg.db")
@@ -106,7 +110,7 @@ func TestOpenRefuses(t *testing.T) {
 			if err := s.Close(); err != nil {
 				t.Fatal(err)
 			}
-		}, "it was migrated by a newer tbfg (schema 99, this program knows 1): run that one, or restore a backup"},
+		}, "it was migrated by a newer tbfg (schema 99, this program knows " + fmt.Sprint(schema) + "): run that one, or restore a backup"},
 		{"what is no database", func(t *testing.T, file string) {
 			if err := os.WriteFile(file, bytes.Repeat([]byte("agents, builds\n"), 1000), 0o600); err != nil {
 				t.Fatal(err)
@@ -186,14 +190,14 @@ func TestAHalfMadeDatabaseIsMadeWhole(t *testing.T) {
 	})
 	t.Run("a migration that fails leaves nothing", func(t *testing.T) {
 		s := fresh(t)
-		err := apply(context.Background(), s.writer, 2, "CREATE TABLE more (id INTEGER); CREATE TABLE builds (id INTEGER)")
+		err := apply(context.Background(), s.writer, schema+1, "CREATE TABLE more (id INTEGER); CREATE TABLE builds (id INTEGER)")
 		if err == nil {
 			t.Fatal("got no error, want one")
 		}
 		var version, tables int
 		row := s.writer.QueryRow("SELECT user_version, (SELECT count(*) FROM sqlite_schema WHERE name = 'more') FROM pragma_user_version")
-		if err := row.Scan(&version, &tables); err != nil || version != 1 || tables != 0 {
-			t.Fatalf("got version %d, %d tables, %v, want 1, 0, nil", version, tables, err)
+		if err := row.Scan(&version, &tables); err != nil || version != schema || tables != 0 {
+			t.Fatalf("got version %d, %d tables, %v, want %d, 0, nil", version, tables, err, schema)
 		}
 	})
 }

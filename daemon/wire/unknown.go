@@ -53,7 +53,7 @@ func (u *unknownLog) log(r *http.Request) {
 	}
 	headers := r.Header.Clone()
 	maps.DeleteFunc(headers, func(name string, _ []string) bool { return secret(name) })
-	slog.Warn("unknown request", "method", clip(r.Method, 50), "path", clip(visible(r.URL), maxPathLogged), "from", r.RemoteAddr,
+	slog.Warn("unknown request", "method", clip(r.Method, 50), "path", clip(Visible(r.URL), maxPathLogged), "from", r.RemoteAddr,
 		"headers", clip(fmt.Sprint(headers), maxHeadersLogged))
 }
 
@@ -98,8 +98,8 @@ func secret(name string) bool {
 		func(word string) bool { return strings.Contains(name, word) })
 }
 
-// visible is a request's path and query without secrets.
-func visible(u *url.URL) string {
+// Visible is a request's path and query without secrets.
+func Visible(u *url.URL) string {
 	query := u.Query()
 	for name := range query {
 		if secret(name) {
