@@ -2,9 +2,10 @@ package events
 
 import (
 	"context"
-	"log/slog"
+	"errors"
 	"net/http"
 	"net/url"
+	"os"
 	"strconv"
 	"time"
 
@@ -42,8 +43,11 @@ func (s *Stream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := f.flush(); err != nil || r.Method == http.MethodHead {
 		return
 	}
-	if err := f.follow(r.Context()); err != nil && r.Context().Err() == nil {
-		s.log.Info("a follower of the events was dropped; it can resume", "from", r.RemoteAddr, "last", f.id, "err", err)
+	switch err := f.follow(r.Context()); {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		s.log.Info("a follower of the events was dropped, which took nothing for a while; it can resume", "from", r.RemoteAddr, "last", f.id)
+	case err != nil && r.Context().Err() == nil: // else it has left
+		s.log.Error("cannot read the events for a follower", "err", err)
 	}
 }
 
@@ -61,7 +65,7 @@ func (s *Stream) begin(r *http.Request) (int64, error) {
 		delete(query, name)
 	}
 	if len(query) > 0 {
-		slog.Warn("unknown parameters of the events", "path", wire.Visible(r.URL))
+		s.unknown.Log(r, "unknown parameter of the events")
 	}
 	oldest, newest, err := s.c.EventRange(r.Context())
 	if err != nil || wanted == "" {

@@ -34,6 +34,7 @@ type Stream struct {
 	keepalive time.Duration
 	log       *slog.Logger
 	ended     chan struct{} // closed when Run ends
+	unknown   wire.UnknownLog
 
 	mu        sync.Mutex // guards what follows; held for microseconds
 	ring      []frame    // the newest, oldest first, without a gap

@@ -67,9 +67,15 @@ func At(t testing.TB, database string) *Farm {
 func OpenWith(t testing.TB, change func(*coordinator.Config)) *Farm {
 	t.Helper()
 	f := Open(t)
+	f.Change(change)
+	return f
+}
+
+// Change restarts the coordinator with another configuration.
+func (f *Farm) Change(change func(*coordinator.Config)) {
+	f.t.Helper()
 	f.change = change
 	f.Restart()
-	return f
 }
 
 // Stream starts a stream of the coordinator's events, which ends with the test.
