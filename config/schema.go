@@ -25,7 +25,12 @@ type Config struct {
 type Coordinator struct {
 	Database       string   `toml:"database" apply:"restart" comment:"The database file; empty for tbfg.db in state_dir."`
 	AgentListen    []string `toml:"agent_listen" apply:"restart" comment:"Addresses where agents connect (they authenticate)."`
-	ClientListen   []string `toml:"client_listen" apply:"restart" comment:"Addresses for commands and the front end: loopback only, since nothing is asked there."`
+	ClientListen   []string `toml:"client_listen" apply:"restart" comment:"Addresses for commands and the front end. On loopback nothing is asked; others need client_token_file."`
+	ClientSocket   string   `toml:"client_socket" apply:"restart" comment:"Unix socket for commands besides; they look for /run/tbfg/client.socket by themselves. Empty for none."`
+	ClientGroup    string   `toml:"client_group" apply:"restart" comment:"Group whose members may use client_socket; empty for the group of the process."`
+	ClientToken    string   `toml:"client_token_file" apply:"restart" comment:"File with the token that clients from other machines must show: one line, at least 20 bytes."`
+	ClientHosts    []string `toml:"client_hosts" apply:"restart" comment:"Names under which clients reach client_listen, besides localhost, addresses and the host's name."`
+	PublicReads    bool     `toml:"public_reads" apply:"restart" comment:"Whether agent_listen serves what front ends read (builds, agents, state, events) to everyone."`
 	DerivationURLs []string `toml:"derivation_substitute_urls" comment:"Substitute servers for derivations that the store here lacks, unless a submission names some."`
 	MaxLogSize     int64    `toml:"max_log_size" apply:"restart" comment:"Largest log of a build, in bytes."`
 	SetupRetry     Duration `toml:"setup_retry" comment:"How long a build waits after an agent could not set it up; doubles each time."`
@@ -102,6 +107,7 @@ func Default(stateDir string) Config {
 		Coordinator: Coordinator{
 			AgentListen:    []string{"0.0.0.0:8745"},
 			ClientListen:   []string{"127.0.0.1:8746"},
+			ClientHosts:    []string{},
 			DerivationURLs: []string{"https://data.guix.gnu.org"},
 			MaxLogSize:     4 << 30,
 			SetupRetry:     Duration(30 * time.Second),

@@ -142,13 +142,21 @@ func openFarm(ctx context.Context, conf config.Config, l *live, log *slog.Logger
 	}
 	f.events = events.New(f.coordinator, time.Duration(conf.Coordinator.EventKeepAlive), log)
 	metrics := metricsHandler()
+	guard, err := guardOf(conf.Coordinator, log)
+	if err != nil {
+		return f, err
+	}
+	agents := agentapi.Handler(f.coordinator, metrics)
+	if conf.Coordinator.PublicReads {
+		agents = clientapi.PublicReads(f.coordinator, f.events, agents)
+	}
 	for _, s := range []struct {
 		name      string
 		addresses []string
 		handler   http.Handler
 	}{
-		{"agent", conf.Coordinator.AgentListen, agentapi.Handler(f.coordinator, metrics)},
-		{"client", conf.Coordinator.ClientListen, clientapi.Handler(f.coordinator, f.events, f, metrics)},
+		{"agent", conf.Coordinator.AgentListen, agents},
+		{"client", conf.Coordinator.ClientListen, guard.Protect(clientapi.Handler(f.coordinator, f.events, f, metrics))},
 		{"front", conf.Front.Listen, front.Handler(logs, f.coordinator.Build)},
 	} {
 		if err := f.listen(sockets, s.name, s.addresses, s.handler); err != nil {
@@ -164,15 +172,14 @@ func (f *farm) listen(sockets shepherd.Sockets, name string, addresses []string,
 	if err != nil {
 		return err
 	}
-	server := &http.Server{
-		Handler: handler,
-		// Peers that say nothing must not keep connections; bodies have
-		// their own limit, see wire.Body.
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       5 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(f.log.Handler(), slog.LevelDebug),
+	if file := f.conf.Coordinator.ClientSocket; name == "client" && file != "" {
+		socket, err := shepherd.ListenUnix(file, f.conf.Coordinator.ClientGroup)
+		if err != nil {
+			return err
+		}
+		listeners = append(listeners, socket)
 	}
+	server := newServer(handler, f.log)
 	f.servers = append(f.servers, server)
 	for _, l := range listeners {
 		f.log.Info("listening for "+name+" connections", "address", l.Addr())
@@ -186,6 +193,18 @@ func (f *farm) listen(sockets shepherd.Sockets, name string, addresses []string,
 		}()
 	}
 	return nil
+}
+
+// newServer is a server in which peers that say nothing cannot keep a
+// connection; bodies have their own limits, see package wire.
+func newServer(handler http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       5 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
 }
 
 // reachable is an address at which one on this machine reaches a listener.

@@ -3,6 +3,8 @@ package clientapi
 import (
 	"net/http"
 	"net/url"
+	"path"
+	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon"
 	"codeberg.org/tbfg/tbfg/daemon/coordinator"
@@ -11,18 +13,13 @@ import (
 )
 
 // Handler serves the clients' API of a coordinator, with the stream of its
-// events, and of the program around it.
+// events, and of the program around it. Who may use it is a [Guard]'s matter.
 func Handler(c *coordinator.Coordinator, stream *events.Stream, operator Operator, metrics http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	h := &handler{c, stream, operator}
-	for name, serve := range map[string]func(http.ResponseWriter, *http.Request) (any, error){
+	h.register(mux, h.reads())
+	h.register(mux, map[string]serve{
 		"submit":       h.submit,
-		"builds":       h.builds,
-		"build":        h.build,
-		"output":       h.output,
-		"agents":       h.agents,
-		"agent":        h.agent,
-		"state":        h.state,
 		"new-agent":    h.newAgent,
 		"change-agent": h.changeAgent,
 		"agent-active": h.changeAgent,
@@ -47,10 +44,48 @@ func Handler(c *coordinator.Coordinator, stream *events.Stream, operator Operato
 		"reload":        h.reload,
 		"secrets":       h.secrets,
 		"rotate-secret": h.rotateSecret,
-	} {
+	})
+	for name, handler := range map[string]http.Handler{"events": stream, "metrics": metrics} {
+		for _, pattern := range wire.Routes[name] {
+			mux.Handle(pattern, handler)
+		}
+	}
+	return wire.Handler(mux)
+}
+
+// PublicReads serves what a front end reads to everybody who asks without
+// credentials, and leaves the rest to next.
+func PublicReads(c *coordinator.Coordinator, stream *events.Stream, next http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	h := &handler{c: c, stream: stream}
+	h.register(mux, h.reads())
+	for _, pattern := range wire.Routes["events"] {
+		mux.Handle(pattern, stream)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, pattern := mux.Handler(r)
+		if pattern == "" || r.Header.Get("Authorization") != "" || r.URL.Path != path.Clean(r.URL.Path) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // of the request before
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// serve answers a request with a message.
+type serve func(http.ResponseWriter, *http.Request) (any, error)
+
+// maxReplyTime is how long a client may take for an answer.
+const maxReplyTime = 2 * time.Minute
+
+func (h *handler) register(mux *http.ServeMux, routes map[string]serve) {
+	for name, serve := range routes {
 		for _, pattern := range wire.Routes[name] {
 			mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 				reply, err := serve(w, r)
+				// Not every ResponseWriter can do this; those of tests can't.
+				_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(maxReplyTime))
 				if err != nil {
 					wire.Fail(w, r, err)
 					return
@@ -59,25 +94,12 @@ func Handler(c *coordinator.Coordinator, stream *events.Stream, operator Operato
 			})
 		}
 	}
-	for name, handler := range map[string]http.Handler{"events": stream, "metrics": metrics} {
-		for _, pattern := range wire.Routes[name] {
-			mux.Handle(pattern, handler)
-		}
-	}
-	return refuseBrowsers(wire.Handler(mux))
 }
 
-// refuseBrowsers refuses what scripts of web pages send. Whoever uses a browser
-// on the farm's machine could otherwise submit builds without knowing; commands
-// and BFFE send no Origin.
-func refuseBrowsers(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Origin") != "" {
-			wire.Fail(w, r, daemon.Errorf(daemon.Denied, "web pages may not use this API"))
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
+// reads are what a front end reads, with the stream.
+func (h *handler) reads() map[string]serve {
+	return map[string]serve{"builds": h.builds, "build": h.build, "output": h.output, "agents": h.agents,
+		"agent": h.agent, "state": h.state}
 }
 
 type handler struct {

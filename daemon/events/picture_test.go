@@ -36,7 +36,7 @@ type farm struct {
 func serve(t testing.TB, f *coordinatortest.Farm) *farm {
 	t.Helper()
 	stream := f.Stream()
-	server := httptest.NewServer(clientapi.Handler(f.Coordinator, stream, http.NotFoundHandler()))
+	server := httptest.NewServer(clientapi.Handler(f.Coordinator, stream, coordinatortest.Operator{}, http.NotFoundHandler()))
 	t.Cleanup(server.Close)
 	return &farm{f, t, server.URL}
 }
