@@ -10,7 +10,8 @@
 ;;;                     agents by system
 ;;;   /build/UUID       what EVENT-SOURCE/build/UUID says, with a link to the log
 ;;;   /model            the agents as JSON
-;;;   /events           the stream of events, in chunks, as Knots sends it
+;;;   /events           the stream of events, in chunks, as Knots sends it, from
+;;;                     the header Last-Event-ID or from now on
 ;;;
 ;;; When the stream ends it comes back with the header Last-Event-ID.
 
@@ -21,7 +22,7 @@
              (ice-9 match) (ice-9 rdelim) (ice-9 textual-ports) (ice-9 receive)
              (srfi srfi-1))
 
-(define-values (event-source port title) ; arguments
+(define-values (event-source port title)
   (match (command-line)
     ((_ event-source port title) (values event-source (string->number port) title))))
 
@@ -207,9 +208,10 @@ for (const name of Object.keys(labels)) source.addEventListener(name, (event) =>
                 systems))
           %script)))
 
-(define (send-events port)
+(define (send-events port after)
+  "Send those of the latest events that come after an id, and then what happens."
   (put-string port ":\n\n")            ; the header waits for what follows it
-  (let loop ((sent last-id) (wait-for news))
+  (let loop ((sent after))
     (for-each (match-lambda
                 ((id name data)
                  (when (> id sent)
@@ -218,7 +220,7 @@ for (const name of Object.keys(labels)) source.addEventListener(name, (event) =>
     (force-output port)
     (let ((sent last-id))
       (wait news)
-      (loop sent news))))
+      (loop sent))))
 
 (define (handler request)
   (match (split-and-decode-uri-path (uri-path (request-uri request)))
@@ -236,7 +238,9 @@ for (const name of Object.keys(labels)) source.addEventListener(name, (event) =>
              (lambda (port)
                (with-exception-handler
                    (const #f)           ; the reader is gone
-                 (lambda () (send-events port))
+                 (lambda ()
+                   (send-events port (or (and=> (assq-ref (request-headers request) 'last-event-id) string->number)
+                                         last-id)))
                  #:unwind? #t))))
     (_ (values (build-response #:code 404) "no such page\n"))))
 
