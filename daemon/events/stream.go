@@ -18,9 +18,13 @@ const (
 	MaxFollowers = 10_000
 )
 
-// gather is how long events are gathered before the followers are woken once
-// more: many events that come together cost each of them one write.
-const gather = 20 * time.Millisecond
+// Events are gathered for a while before the followers are woken once more: many
+// that come together cost each of them one write. A round of writes takes some
+// ten microseconds a follower, and should not take all the time.
+const (
+	gather     = 20 * time.Millisecond
+	gatherEach = 20 * time.Microsecond
+)
 
 // afterTrouble is how long to wait when the database cannot be read.
 const afterTrouble = time.Second
@@ -76,7 +80,7 @@ func (s *Stream) Run(ctx context.Context) {
 			s.log.Error("cannot read the events for those who follow", "err", err)
 			news, wait = nil, time.After(afterTrouble)
 		case more:
-			news, wait = nil, time.After(gather)
+			news, wait = nil, time.After(gather + gatherEach*time.Duration(s.Followers()))
 		}
 		select {
 		case <-news:
