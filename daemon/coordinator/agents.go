@@ -66,20 +66,26 @@ func (c *Coordinator) ChangeAgent(ctx context.Context, id string, a daemon.Agent
 		}
 	}
 	err := c.change(ctx, func(ch *change) error {
-		found, err := ch.UpdateAgent(ch.ctx, id, a)
-		if err != nil {
-			return err
-		}
-		if !found {
-			return noAgent(id)
+		found, err := c.updateAgent(ch, id, a)
+		if err == nil && !found {
+			err = noAgent(id)
 		}
 		ch.then = append(ch.then, c.announce) // it may be back
-		return c.tellAgent(ch, id)
+		return err
 	})
 	if err == nil {
 		c.Log.Info("agent "+id+" changed", changes(a)...)
 	}
 	return err
+}
+
+// updateAgent changes an agent and says so in the stream; found is false if
+// there is no such agent.
+func (c *Coordinator) updateAgent(ch *change, id string, a daemon.AgentChange) (found bool, err error) {
+	if found, err = ch.UpdateAgent(ch.ctx, id, a); err != nil || !found {
+		return found, err
+	}
+	return true, c.tellAgent(ch, id)
 }
 
 // changes are what was changed of an agent, for the log.
