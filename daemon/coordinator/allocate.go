@@ -2,10 +2,12 @@ package coordinator
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon"
+	"codeberg.org/tbfg/tbfg/daemon/datastore"
 	"codeberg.org/tbfg/tbfg/daemon/scheduler"
 )
 
@@ -177,11 +179,15 @@ func (c *Coordinator) allocate(ctx context.Context, agent string, q question, f 
 			}
 		})
 		for _, id := range ids {
-			if err := ch.Allocate(ch.ctx, id, agent); err != nil {
+			err := ch.Allocate(ch.ctx, id, agent)
+			if errors.Is(err, datastore.ErrEnded) {
+				continue // in this batch, which the scheduler does not know yet
+			}
+			if err != nil {
 				return err
 			}
+			given++
 		}
-		given = len(ids)
 		return c.tellAllocated(ch, a)
 	})
 	if err != nil {

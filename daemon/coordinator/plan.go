@@ -34,6 +34,9 @@ func (c *Coordinator) AnnouncePlan(ctx context.Context) error {
 // plan is how many builds each of the agents could have now.
 func (c *Coordinator) plan(agents []daemon.Agent) []int {
 	counts := make([]int, len(agents))
+	for i, a := range agents {
+		agents[i].Systems = c.allowed(a.ID, a.Systems)
+	}
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	for i, a := range agents {

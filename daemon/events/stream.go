@@ -80,7 +80,7 @@ func (s *Stream) Run(ctx context.Context) {
 			s.log.Error("cannot read the events for those who follow", "err", err)
 			news, wait = nil, time.After(afterTrouble)
 		case more:
-			news, wait = nil, time.After(gather + gatherEach*time.Duration(s.Followers()))
+			news, wait = nil, time.After(gather+gatherEach*time.Duration(s.Followers()))
 		}
 		select {
 		case <-news:

@@ -60,7 +60,7 @@ func (w *world) serve() {
 	l, err := net.Listen("tcp", w.address)
 	w.Must(err)
 	w.address = l.Addr().String()
-	server := httptest.NewUnstartedServer(clientapi.Guard{}.Protect(clientapi.Handler(w.Coordinator, w.Stream(), http.NotFoundHandler())))
+	server := httptest.NewUnstartedServer(clientapi.Guard{}.Protect(clientapi.Handler(w.Coordinator, w.Stream(), coordinatortest.Operator{}, http.NotFoundHandler())))
 	server.Listener.Close()
 	server.Listener = l
 	server.Start()
