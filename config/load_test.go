@@ -196,6 +196,8 @@ func fill(t *testing.T, v reflect.Value) {
 			f.SetString("zstd")
 		case name == "coordinator":
 			f.SetString("https://coordinator.example")
+		case name == "client_socket" || name == "client_token_file":
+			f.SetString("/run/" + name)
 		case f.Kind() == reflect.String:
 			f.SetString("text of " + name)
 		case f.Kind() == reflect.Bool:

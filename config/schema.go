@@ -28,7 +28,12 @@ type Coordinator struct {
 	AgentListen    []string `toml:"agent_listen" apply:"restart" comment:"Addresses where agents connect (they authenticate)."`
 	Certificate    string   `toml:"agent_certificate" apply:"restart" comment:"File with the PEM certificate, and those that certify it, for agents to connect by https; empty for http."`
 	CertificateKey string   `toml:"agent_certificate_key" apply:"restart" comment:"File with its private key. Both may be replaced while the coordinator runs."`
-	ClientListen   []string `toml:"client_listen" apply:"restart" comment:"Addresses for commands and the front end: loopback only, since nothing is asked there."`
+	ClientListen   []string `toml:"client_listen" apply:"restart" comment:"Addresses for commands and the front end. On loopback nothing is asked; others need client_token_file."`
+	ClientSocket   string   `toml:"client_socket" apply:"restart" comment:"Unix socket for commands besides; they look for /run/tbfg/client.socket by themselves. Empty for none."`
+	ClientGroup    string   `toml:"client_group" apply:"restart" comment:"Group whose members may use client_socket; empty for the group of the process."`
+	ClientToken    string   `toml:"client_token_file" apply:"restart" comment:"File with the token that clients from other machines must show: one line, at least 20 bytes."`
+	ClientHosts    []string `toml:"client_hosts" apply:"restart" comment:"Names under which clients reach client_listen, besides localhost, addresses and the host's name."`
+	PublicReads    bool     `toml:"public_reads" apply:"restart" comment:"Whether agent_listen serves what front ends read (builds, agents, state, events) to everyone."`
 	DerivationURLs []string `toml:"derivation_substitute_urls" comment:"Substitute servers for derivations that the store here lacks, unless a submission names some."`
 	MaxLogSize     int64    `toml:"max_log_size" apply:"restart" comment:"Largest log of a build, in bytes."`
 	KeepOutputs    bool     `toml:"keep_outputs" comment:"Whether agents send what they built, to be kept as long as the build."`
@@ -43,6 +48,9 @@ type Coordinator struct {
 	RetryFailures    int      `toml:"retry_failures" comment:"How many times a failed build is submitted again by itself."`
 	KeepFor          Duration `toml:"keep_builds_for" comment:"How long ended builds and their logs are kept; \"0s\" for ever."`
 	KeepBuilds       int      `toml:"keep_builds" comment:"How many ended builds are kept with their logs, the newest ones; 0 for all."`
+	KeepEvents       int      `toml:"keep_events" comment:"How many events are kept for front ends that come back to the stream; 0 for all."`
+	KeepEventsFor    Duration `toml:"keep_events_for" comment:"How long events are kept; \"0s\" for ever."`
+	EventKeepAlive   Duration `toml:"event_keep_alive" apply:"restart" comment:"After how long without an event the stream gets an empty comment; \"0s\" for never."`
 	MinFree          int64    `toml:"min_free_space" comment:"No builds are handed out while the disk of state_dir has fewer bytes free."`
 }
 
@@ -116,6 +124,7 @@ func Default(stateDir string) Config {
 		Coordinator: Coordinator{
 			AgentListen:    []string{"0.0.0.0:8745"},
 			ClientListen:   []string{"127.0.0.1:8746"},
+			ClientHosts:    []string{},
 			DerivationURLs: []string{"https://data.guix.gnu.org"},
 			MaxLogSize:     4 << 30,
 			MaxOutputSize:  64 << 30,
@@ -126,6 +135,8 @@ func Default(stateDir string) Config {
 			SubmitMissing:    true,
 			Lease:            Duration(10 * time.Minute),
 			MaxLosses:        3,
+			KeepEvents:       100_000,
+			KeepEventsFor:    Duration(7 * 24 * time.Hour),
 			MinFree:          1 << 30,
 		},
 		Front:      Front{Listen: []string{"127.0.0.1:8747"}},

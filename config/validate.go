@@ -3,12 +3,14 @@ package config
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"net/url"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -27,10 +29,18 @@ func (c *Config) validate() []error {
 	v.check((c.Coordinator.Certificate == "") == (c.Coordinator.CertificateKey == ""),
 		"coordinator.agent_certificate and coordinator.agent_certificate_key must be set together")
 	v.addresses("coordinator.client_listen", c.Coordinator.ClientListen)
-	v.check(len(c.Coordinator.ClientListen) > 0, "coordinator.client_listen must have an address")
+	v.check(len(c.Coordinator.ClientListen) > 0 || c.Coordinator.ClientSocket != "",
+		"coordinator.client_listen must have an address, or coordinator.client_socket be set")
 	for _, address := range c.Coordinator.ClientListen {
-		v.check(isLoopback(address), "coordinator.client_listen must be on loopback, such as 127.0.0.1:8746, not %q: "+
-			"whoever can connect there controls the farm", address)
+		v.check(isLoopback(address) || c.Coordinator.ClientToken != "",
+			"coordinator.client_listen must be on loopback, such as 127.0.0.1:8746, not %q, unless coordinator.client_token_file "+
+				"is set: whoever can connect there controls the farm", address)
+	}
+	v.file("coordinator.client_socket", c.Coordinator.ClientSocket, maxSocketName)
+	v.file("coordinator.client_token_file", c.Coordinator.ClientToken, math.MaxInt)
+	v.check(c.Coordinator.ClientGroup == "" || c.Coordinator.ClientSocket != "", "coordinator.client_group is of no use without coordinator.client_socket")
+	for _, host := range c.Coordinator.ClientHosts {
+		v.check(host != "" && !strings.ContainsAny(host, "/: "), "coordinator.client_hosts must have names such as farm.example.org, not %q", host)
 	}
 	v.urls("coordinator.derivation_substitute_urls", c.Coordinator.DerivationURLs)
 	v.check(c.Coordinator.MaxLogSize > 0, "coordinator.max_log_size must be positive")
@@ -46,7 +56,8 @@ func (c *Config) validate() []error {
 	}{
 		{"max_setup_failures", int64(c.Coordinator.MaxSetupFailures)}, {"max_lost_agents", int64(c.Coordinator.MaxLosses)},
 		{"retry_failures", int64(c.Coordinator.RetryFailures)}, {"keep_builds_for", int64(c.Coordinator.KeepFor)},
-		{"keep_builds", int64(c.Coordinator.KeepBuilds)}, {"min_free_space", c.Coordinator.MinFree},
+		{"keep_builds", int64(c.Coordinator.KeepBuilds)}, {"keep_events", int64(c.Coordinator.KeepEvents)},
+		{"keep_events_for", int64(c.Coordinator.KeepEventsFor)}, {"event_keep_alive", int64(c.Coordinator.EventKeepAlive)}, {"min_free_space", c.Coordinator.MinFree},
 	} {
 		v.check(limit.n >= 0, "coordinator.%s must not be negative", limit.key)
 	}
@@ -61,6 +72,16 @@ func (c *Config) validate() []error {
 	v.agents(c.Agents)
 	v.collections(c.Collections)
 	return v.errs
+}
+
+// maxSocketName is how many bytes the name of a unix socket can have, less those
+// for its name while it is made.
+const maxSocketName = 100
+
+// file checks the name of a file that may be left out.
+func (v *validator) file(key, name string, most int) {
+	v.check(name == "" || filepath.IsAbs(name), "%s must be an absolute file name, not %q", key, name)
+	v.check(len(name) <= most, "%s must have at most %d bytes, not %d: %q", key, most, len(name), name)
 }
 
 // minLease is twice as long as our agents are silent at most.

@@ -12,16 +12,23 @@ type Agent struct {
 	Tags        []Tag
 	Systems     []string     // what it asked for last
 	Allocated   []Allocation // what it holds
-	Status      *AgentStatus // its last report; nil if there was none since the coordinator started
+	Status      *AgentStatus // its last report; nil if there was none
+	Planned     int          // how many builds it could have had when that was announced last
 }
 
-// An AgentStatus is what an agent says of itself from time to time. It lives
-// in memory only.
+// An AgentStatus is what an agent says of itself from time to time.
 type AgentStatus struct {
-	Status     string // "idle" or "running"
-	Load1Min   float64
-	Processors int
-	Time       time.Time
+	Status     string    `json:"status"` // "idle" or "running"
+	Load1Min   float64   `json:"load"`
+	Processors int       `json:"processors"`
+	Time       time.Time `json:"time"`
+}
+
+// A Picture is the farm's agents at one moment. The events after its ID tell
+// what has changed since.
+type Picture struct {
+	ID     int64 // of the last event; zero if there was none
+	Agents []Agent
 }
 
 // An AgentChange changes the fields of an agent that are not nil.

@@ -199,9 +199,9 @@ const (
 
 // An Allocation is a build in an agent's hands.
 type Allocation struct {
-	UUID       string
-	Derivation storepath.Path
-	Priority   int64
-	KeepOutput bool // the coordinator wants the outputs uploaded
-	Tags       []Tag
+	UUID       string         `json:"build_id"`
+	Derivation storepath.Path `json:"derivation"`
+	Priority   int64          `json:"priority,omitempty"`
+	Tags       []Tag          `json:"tags,omitempty"`
+	KeepOutput bool           `json:"keep_output,omitempty"` // the coordinator wants the outputs uploaded
 }

@@ -3,7 +3,12 @@ package shepherd
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
 
 	"github.com/coreos/go-systemd/v22/activation"
 )
@@ -19,6 +24,70 @@ func Inherit() (Sockets, error) {
 		return nil, fmt.Errorf("take the inherited sockets: %w", err)
 	}
 	return named, nil
+}
+
+// ListenUnix listens on a unix socket for those of a group; an empty name
+// stands for the process's own. The socket appears with its final mode, in the
+// place of one that was left behind. Whoever calls knows that nobody listens
+// there.
+func ListenUnix(file, group string) (net.Listener, error) {
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return nil, fmt.Errorf("make the socket's directory: %w", err)
+	}
+	temporary := fmt.Sprintf("%s.%d", file, os.Getpid())
+	if err := os.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("make the socket %s: %w", file, err)
+	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: temporary, Net: "unix"})
+	if err != nil {
+		return nil, fmt.Errorf("listen on the socket %s: %w", file, err)
+	}
+	l.SetUnlinkOnClose(false) // it would remove the temporary name
+	if err := showSocket(temporary, file, group); err != nil {
+		return nil, errors.Join(fmt.Errorf("make the socket %s: %w", file, err), l.Close(), os.Remove(temporary))
+	}
+	return unixListener{l, file}, nil
+}
+
+// showSocket lets a group use a socket and gives it its name. It can be used by
+// nobody but its owner before, unless the umask is a strange one.
+func showSocket(temporary, file, group string) error {
+	if err := os.Chmod(temporary, 0o600); err != nil {
+		return err
+	}
+	if group != "" {
+		g, err := user.LookupGroup(group)
+		if err != nil {
+			return err
+		}
+		gid, err := strconv.Atoi(g.Gid)
+		if err != nil {
+			return err
+		}
+		if err := os.Chown(temporary, -1, gid); err != nil {
+			return err
+		}
+	}
+	if err := os.Chmod(temporary, 0o660); err != nil {
+		return err
+	}
+	return os.Rename(temporary, file)
+}
+
+// unixListener removes its socket when it is closed.
+type unixListener struct {
+	net.Listener
+	file string
+}
+
+func (l unixListener) Addr() net.Addr { return &net.UnixAddr{Name: l.file, Net: "unix"} }
+
+func (l unixListener) Close() error {
+	err := l.Listener.Close()
+	if err == nil {
+		err = os.Remove(l.file)
+	}
+	return err
 }
 
 // Listen returns the inherited sockets of a name or, if there are none,

@@ -9,28 +9,42 @@ import (
 	"net"
 	"net/url"
 	"slices"
+	"strings"
 	"syscall"
 
+	"codeberg.org/tbfg/tbfg/config"
 	"codeberg.org/tbfg/tbfg/daemon/clientapi"
 	"codeberg.org/tbfg/tbfg/daemon/wire"
 
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
 )
 
 // server is something of the farm that commands ask.
 type server struct {
 	what, flag, env string
 	usage, url      string // of the option that says where it is
+	socket          string // where it is looked for first if the option is not given; empty for nowhere
 }
 
 var (
-	coordinatorServer = server{"coordinator", "coordinator", "TBFG_COORDINATOR", "`URL` of the coordinator's API for clients", "http://127.0.0.1:8746"}
-	frontServer       = server{"log endpoint", "front", "TBFG_FRONT", "`URL` of the log endpoint", "http://127.0.0.1:8747"}
+	coordinatorServer = server{"coordinator", "coordinator", "TBFG_COORDINATOR", "`URL` of the coordinator's API for clients", "http://127.0.0.1:8746",
+		"/run/tbfg/client.socket"}
+	frontServer = server{"log endpoint", "front", "TBFG_FRONT", "`URL` of the log endpoint", "http://127.0.0.1:8747", ""}
 )
 
 // option says where commands find the server.
 func (s server) option() cli.Flag {
 	return &cli.StringFlag{Name: s.flag, Usage: s.usage, EnvVars: []string{s.env}, Value: s.url}
+}
+
+// target is where a command finds the server. A unix socket that may be used is
+// preferred to a port that anybody may have opened.
+func (s server) target(c *cli.Context) string {
+	if !c.IsSet(s.flag) && s.socket != "" && unix.Access(s.socket, unix.W_OK) == nil {
+		return "unix:" + s.socket
+	}
+	return c.String(s.flag)
 }
 
 // askedBy tells whether a command has this option.
@@ -45,9 +59,21 @@ func (s server) askedBy(c *cli.Command) bool {
 // do if nobody is there.
 func (s server) asking(action cli.ActionFunc) cli.ActionFunc {
 	return func(c *cli.Context) error {
-		target := c.String(s.flag)
-		if u, err := url.Parse(target); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		target := s.target(c)
+		u, err := url.Parse(target)
+		socket := err == nil && u.Scheme == "unix" && strings.HasPrefix(target, "unix:/") && s.socket != ""
+		if err != nil || !socket && (u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
 			return usagef("--%s or %s must be a URL such as %s, not %q", s.flag, s.env, s.url, target)
+		}
+		if file := c.String("token-file"); file != "" && s.socket != "" {
+			token, warning, err := config.ReadSecret(file)
+			if err != nil {
+				return err
+			}
+			if warning != "" {
+				fmt.Fprintf(c.App.ErrWriter, "%s: %s\n", c.App.Name, warning)
+			}
+			c.Context = context.WithValue(c.Context, tokenKey{}, token)
 		}
 		return s.explain(target, action(c))
 	}
@@ -73,7 +99,22 @@ func jsonFlag() cli.Flag {
 	return &cli.BoolFlag{Name: "json", Usage: "print JSON, one object or a list of them"}
 }
 
-func client(c *cli.Context) *clientapi.Client { return clientapi.NewClient(c.String("coordinator")) }
+// tokenFlag is an option of the commands that ask the coordinator.
+func tokenFlag() cli.Flag {
+	return &cli.StringFlag{Name: "token-file", EnvVars: []string{"TBFG_TOKEN_FILE"},
+		Usage: "`FILE` with the client token that a coordinator on another machine wants"}
+}
+
+// tokenKey is for the token in the context of such a command.
+type tokenKey struct{}
+
+func client(c *cli.Context) *clientapi.Client {
+	client := clientapi.NewClient(coordinatorServer.target(c))
+	if token, shown := c.Context.Value(tokenKey{}).(string); shown {
+		client.ShowToken(token)
+	}
+	return client
+}
 
 func printJSON(w io.Writer, v any) error {
 	text, err := json.MarshalIndent(v, "", "  ")

@@ -35,7 +35,7 @@ func succeed(t *testing.T, args ...string) string {
 // clients serves a farm's API for clients.
 func clients(t *testing.T, f *coordinatortest.Farm) (flag string) {
 	t.Helper()
-	server := httptest.NewServer(clientapi.Handler(f.Coordinator, coordinatortest.Operator{}, http.NotFoundHandler()))
+	server := httptest.NewServer(clientapi.Handler(f.Coordinator, f.Stream(), coordinatortest.Operator{}, http.NotFoundHandler()))
 	t.Cleanup(server.Close)
 	return "--coordinator=" + server.URL
 }

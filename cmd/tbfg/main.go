@@ -96,6 +96,9 @@ func prepare(c *cli.Command) {
 	if c.Action == nil {
 		c.Action = needsCommand
 	}
+	if coordinatorServer.askedBy(c) {
+		c.Flags = append(c.Flags, tokenFlag())
+	}
 	for _, s := range []server{coordinatorServer, frontServer} {
 		if s.askedBy(c) {
 			c.Action = s.asking(c.Action)

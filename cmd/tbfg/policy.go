@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"codeberg.org/tbfg/tbfg/config"
+	"codeberg.org/tbfg/tbfg/daemon/clientapi"
 	"codeberg.org/tbfg/tbfg/daemon/coordinator"
 	"codeberg.org/tbfg/tbfg/daemon/hooks"
 
@@ -37,6 +38,8 @@ func policyOf(c config.Coordinator) coordinator.Policy {
 		KeepOutputs:      c.KeepOutputs,
 		KeepFor:          time.Duration(c.KeepFor),
 		KeepBuilds:       c.KeepBuilds,
+		KeepEvents:       c.KeepEvents,
+		KeepEventsFor:    time.Duration(c.KeepEventsFor),
 	}
 }
 
@@ -48,6 +51,29 @@ func hooksOf(conf config.Config, log *slog.Logger) *hooks.Runner {
 			DataService: hooks.DataService(h.DataService), Timeout: h.Limit(), Attempts: h.Tries()})
 	}
 	return hooks.New(out)
+}
+
+// minToken is how many bytes the clients' token must have.
+const minToken = 20
+
+// guardOf says who may use the clients' API.
+func guardOf(c config.Coordinator, log *slog.Logger) (clientapi.Guard, error) {
+	guard := clientapi.Guard{Hosts: append([]string{hostname()}, c.ClientHosts...)}
+	if c.ClientToken == "" {
+		return guard, nil
+	}
+	token, warning, err := config.ReadSecret(c.ClientToken)
+	if err != nil {
+		return guard, err
+	}
+	if warning != "" {
+		log.Warn(warning)
+	}
+	if len(token) < minToken {
+		return guard, fmt.Errorf("the token in %s has %d bytes, which can be guessed: make it at least %d", c.ClientToken, len(token), minToken)
+	}
+	guard.Token = token
+	return guard, nil
 }
 
 // roomIn tells whether a directory's disk has room for more builds.

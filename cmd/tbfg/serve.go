@@ -21,6 +21,7 @@ import (
 	"codeberg.org/tbfg/tbfg/daemon/coordinator"
 	"codeberg.org/tbfg/tbfg/daemon/datastore"
 	"codeberg.org/tbfg/tbfg/daemon/durable"
+	"codeberg.org/tbfg/tbfg/daemon/events"
 	"codeberg.org/tbfg/tbfg/daemon/front"
 	"codeberg.org/tbfg/tbfg/daemon/hooks"
 	"codeberg.org/tbfg/tbfg/daemon/outputs"
@@ -99,6 +100,7 @@ type farm struct {
 	runner      *hooks.Runner      // the last one; changed by apply
 	hooks       chan *hooks.Runner // and, if it does not run yet, here
 	keeper      *collection.Keeper
+	events      *events.Stream
 	servers     []*http.Server
 	failed      chan error // of servers
 	agentURL    string     // where the local agent finds the coordinator
@@ -150,14 +152,24 @@ func openFarm(ctx context.Context, conf config.Config, l *live, log *slog.Logger
 	if f.keeper, err = openKeeper(ctx, f.coordinator, conf, logs, log); err != nil {
 		return f, err
 	}
+	f.events = events.New(f.coordinator, time.Duration(conf.Coordinator.EventKeepAlive), log)
 	metrics := promhttp.HandlerFor(f.metrics, promhttp.HandlerOpts{})
+	guard, err := guardOf(conf.Coordinator, log)
+	if err != nil {
+		return f, err
+	}
+	agents := agentapi.Handler(f.coordinator, metrics)
+	if conf.Coordinator.PublicReads {
+		agents = clientapi.PublicReads(f.coordinator, f.events, agents)
+	}
+	clients := clientapi.Handler(f.coordinator, f.events, f, metrics, f.keeper.Routes())
 	for _, s := range []struct {
 		name      string
 		addresses []string
 		handler   http.Handler
 	}{
-		{"agent", conf.Coordinator.AgentListen, agentapi.Handler(f.coordinator, metrics)},
-		{"client", conf.Coordinator.ClientListen, clientapi.Handler(f.coordinator, f, metrics, f.keeper.Routes())},
+		{"agent", conf.Coordinator.AgentListen, agents},
+		{"client", conf.Coordinator.ClientListen, guard.Protect(clients)},
 		{"front", conf.Front.Listen, withReports(front.Handler(logs, f.coordinator.Build), f.keeper)},
 	} {
 		if err := f.listen(ctx, sockets, s.name, s.addresses, s.handler); err != nil {
@@ -173,15 +185,14 @@ func (f *farm) listen(ctx context.Context, sockets shepherd.Sockets, name string
 	if err != nil {
 		return err
 	}
-	server := &http.Server{
-		Handler: handler,
-		// Peers that say nothing must not keep connections; bodies have
-		// their own limit, see wire.Body.
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       5 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(f.log.Handler(), slog.LevelDebug),
+	if file := f.conf.Coordinator.ClientSocket; name == "client" && file != "" {
+		socket, err := shepherd.ListenUnix(file, f.conf.Coordinator.ClientGroup)
+		if err != nil {
+			return err
+		}
+		listeners = append(listeners, socket)
 	}
+	server := newServer(handler, f.log)
 	f.servers = append(f.servers, server)
 	wrap := func(l net.Listener) net.Listener { return l }
 	if name == "agent" && f.conf.Coordinator.Certificate != "" {
@@ -219,6 +230,18 @@ func (f *farm) serve(server *http.Server, name string, l net.Listener) {
 	}()
 }
 
+// newServer is a server in which peers that say nothing cannot keep a
+// connection; bodies have their own limits, see package wire.
+func newServer(handler http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       5 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}
+
 // reachable is an address at which one on this machine reaches a listener.
 func reachable(addr net.Addr) string {
 	tcp, ok := addr.(*net.TCPAddr)
@@ -240,6 +263,13 @@ func (f *farm) run(ctx context.Context) error {
 			cancel(err)
 		}
 		agentDone <- err
+	}()
+	eventsCtx, stopEvents := context.WithCancel(context.Background())
+	defer stopEvents()
+	eventsDone := make(chan struct{})
+	go func() {
+		f.events.Run(eventsCtx)
+		close(eventsDone)
 	}()
 	hooksCtx, stopHooks := context.WithCancel(context.Background())
 	defer stopHooks()
@@ -268,6 +298,8 @@ func (f *farm) run(ctx context.Context) error {
 	f.coordinator.Quiesce()
 	<-following
 	agentErr := <-agentDone
+	stopEvents() // else the servers would wait for the followers
+	<-eventsDone
 	shutdown, done := context.WithTimeout(context.Background(), 10*time.Second)
 	defer done()
 	for _, s := range f.servers {

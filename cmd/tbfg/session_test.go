@@ -75,7 +75,7 @@ func newSession(t *testing.T) *session {
 	keeper, err := collection.Open(collection.Config{Coordinator: s.Coordinator, System: coordinatortest.System, Log: slog.New(slog.NewTextHandler(s.Log, nil))})
 	s.Must(err)
 	t.Cleanup(func() { s.Must(keeper.Close()) })
-	server := httptest.NewServer(clientapi.Handler(s.Coordinator, coordinatortest.Operator{}, http.NotFoundHandler(), keeper.Routes()))
+	server := httptest.NewServer(clientapi.Handler(s.Coordinator, s.Stream(), coordinatortest.Operator{}, http.NotFoundHandler(), keeper.Routes()))
 	t.Cleanup(server.Close)
 	s.url = server.URL
 	s.env = []string{"TBFG_COORDINATOR=" + server.URL}

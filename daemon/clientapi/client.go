@@ -17,8 +17,14 @@ import (
 type Client struct{ caller *wire.Caller }
 
 // NewClient is a client of the coordinator at a URL, such as
-// "http://127.0.0.1:8746".
+// "http://127.0.0.1:8746", or at a unix socket, as [wire.NewCaller] has it.
 func NewClient(coordinator string) *Client { return &Client{wire.NewCaller(coordinator, nil)} }
+
+// ShowToken lets the client show a token, which coordinators want to see from
+// those on other machines.
+func (c *Client) ShowToken(token string) {
+	c.caller.Auth = func(h http.Header) { h.Set("Authorization", "Bearer "+token) }
+}
 
 // Submit asks for a build.
 func (c *Client) Submit(ctx context.Context, s daemon.Submission) (wire.SubmissionReply, error) {

@@ -25,7 +25,7 @@ func FuzzSubmission(f *testing.F) {
 	} {
 		f.Add(strings.ReplaceAll(body, "DRV", string(drv)))
 	}
-	handler := clientapi.Handler(common.Coordinator, coordinatortest.Operator{}, http.NotFoundHandler())
+	handler := clientapi.Handler(common.Coordinator, common.Stream(), coordinatortest.Operator{}, http.NotFoundHandler())
 	f.Fuzz(func(t *testing.T, body string) {
 		farm := common.For(t)
 		before := farm.Dump()

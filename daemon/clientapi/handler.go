@@ -3,24 +3,24 @@ package clientapi
 import (
 	"net/http"
 	"net/url"
+	"path"
+	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon"
 	"codeberg.org/tbfg/tbfg/daemon/coordinator"
+	"codeberg.org/tbfg/tbfg/daemon/events"
 	"codeberg.org/tbfg/tbfg/daemon/wire"
 )
 
-// Handler serves the clients' API of a coordinator and of the program around it,
-// and what more there is by the names of [wire.Routes].
-func Handler(c *coordinator.Coordinator, operator Operator, metrics http.Handler, more ...map[string]http.HandlerFunc) http.Handler {
+// Handler serves the clients' API of a coordinator, with the stream of its
+// events, and of the program around it, and what more there is by the names of
+// [wire.Routes]. Who may use it is a [Guard]'s matter.
+func Handler(c *coordinator.Coordinator, stream *events.Stream, operator Operator, metrics http.Handler, more ...map[string]http.HandlerFunc) http.Handler {
 	mux := http.NewServeMux()
-	h := &handler{c, operator}
-	for name, serve := range map[string]func(http.ResponseWriter, *http.Request) (any, error){
+	h := &handler{c, stream, operator}
+	h.register(mux, h.reads())
+	h.register(mux, map[string]serve{
 		"submit":       h.submit,
-		"builds":       h.builds,
-		"build":        h.build,
-		"output":       h.output,
-		"agents":       h.agents,
-		"agent":        h.agent,
 		"new-agent":    h.newAgent,
 		"change-agent": h.changeAgent,
 		"agent-active": h.changeAgent,
@@ -45,16 +45,10 @@ func Handler(c *coordinator.Coordinator, operator Operator, metrics http.Handler
 		"reload":        h.reload,
 		"secrets":       h.secrets,
 		"rotate-secret": h.rotateSecret,
-	} {
+	})
+	for name, handler := range map[string]http.Handler{"events": stream, "metrics": metrics} {
 		for _, pattern := range wire.Routes[name] {
-			mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-				reply, err := serve(w, r)
-				if err != nil {
-					wire.Fail(w, r, err)
-					return
-				}
-				wire.Reply(w, http.StatusOK, reply)
-			})
+			mux.Handle(pattern, handler)
 		}
 	}
 	for _, routes := range more {
@@ -64,27 +58,61 @@ func Handler(c *coordinator.Coordinator, operator Operator, metrics http.Handler
 			}
 		}
 	}
-	for _, pattern := range wire.Routes["metrics"] {
-		mux.Handle(pattern, metrics)
-	}
-	return refuseBrowsers(wire.Handler(mux))
+	return wire.Handler(mux)
 }
 
-// refuseBrowsers refuses what scripts of web pages send. Whoever uses a browser
-// on the farm's machine could otherwise submit builds without knowing; commands
-// and BFFE send no Origin.
-func refuseBrowsers(next http.Handler) http.Handler {
+// PublicReads serves what a front end reads to everybody who asks without
+// credentials, and leaves the rest to next.
+func PublicReads(c *coordinator.Coordinator, stream *events.Stream, next http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	h := &handler{c: c, stream: stream}
+	h.register(mux, h.reads())
+	for _, pattern := range wire.Routes["events"] {
+		mux.Handle(pattern, stream)
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Origin") != "" {
-			wire.Fail(w, r, daemon.Errorf(daemon.Denied, "web pages may not use this API"))
+		_, pattern := mux.Handler(r)
+		if pattern == "" || r.Header.Get("Authorization") != "" || r.URL.Path != path.Clean(r.URL.Path) {
+			next.ServeHTTP(w, r)
 			return
 		}
-		next.ServeHTTP(w, r)
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // of the request before
+		mux.ServeHTTP(w, r)
 	})
+}
+
+// serve answers a request with a message.
+type serve func(http.ResponseWriter, *http.Request) (any, error)
+
+// maxReplyTime is how long a client may take for an answer.
+const maxReplyTime = 2 * time.Minute
+
+func (h *handler) register(mux *http.ServeMux, routes map[string]serve) {
+	for name, serve := range routes {
+		for _, pattern := range wire.Routes[name] {
+			mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+				reply, err := serve(w, r)
+				// Not every ResponseWriter can do this; those of tests can't.
+				_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(maxReplyTime))
+				if err != nil {
+					wire.Fail(w, r, err)
+					return
+				}
+				wire.Reply(w, http.StatusOK, reply)
+			})
+		}
+	}
+}
+
+// reads are what a front end reads, with the stream.
+func (h *handler) reads() map[string]serve {
+	return map[string]serve{"builds": h.builds, "build": h.build, "output": h.output, "agents": h.agents,
+		"agent": h.agent, "state": h.state}
 }
 
 type handler struct {
 	c        *coordinator.Coordinator
+	stream   *events.Stream
 	operator Operator
 }
 
@@ -135,6 +163,17 @@ func (h *handler) agents(_ http.ResponseWriter, r *http.Request) (any, error) {
 func (h *handler) agent(_ http.ResponseWriter, r *http.Request) (any, error) {
 	a, err := h.c.Agent(r.Context(), r.PathValue("uuid"))
 	return wire.NewAgent(a), err
+}
+
+// state is what a follower of the events starts from.
+func (h *handler) state(_ http.ResponseWriter, r *http.Request) (any, error) {
+	if h.stream.Followers() == 0 { // else it is announced again and again
+		if err := h.c.AnnouncePlan(r.Context()); err != nil {
+			return nil, err
+		}
+	}
+	picture, err := h.c.Picture(r.Context())
+	return wire.NewState(picture), err
 }
 
 func (h *handler) newAgent(w http.ResponseWriter, r *http.Request) (any, error) {

@@ -43,7 +43,7 @@ func open(t *testing.T) *farm {
 	t.Helper()
 	f := &farm{Farm: coordinatortest.Open(t), t: t}
 	metrics := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "up 1\n") })
-	server := httptest.NewServer(clientapi.Handler(f.Coordinator, coordinatortest.Operator{}, metrics))
+	server := httptest.NewServer(clientapi.Guard{}.Protect(clientapi.Handler(f.Coordinator, f.Stream(), coordinatortest.Operator{}, metrics)))
 	t.Cleanup(server.Close)
 	f.url = server.URL
 	return f

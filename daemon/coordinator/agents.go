@@ -28,7 +28,10 @@ func (c *Coordinator) NewAgent(ctx context.Context, id, name, description string
 		} else if taken {
 			return daemon.Errorf(daemon.Conflict, "there is an agent %s already", id)
 		}
-		return ch.InsertAgent(ch.ctx, id, name, description)
+		if err := ch.InsertAgent(ch.ctx, id, name, description); err != nil {
+			return err
+		}
+		return c.tellAgent(ch, id)
 	})
 	if err != nil {
 		return "", err
@@ -63,7 +66,7 @@ func (c *Coordinator) ChangeAgent(ctx context.Context, id string, a daemon.Agent
 		}
 	}
 	err := c.change(ctx, func(ch *change) error {
-		found, err := ch.UpdateAgent(ch.ctx, id, a)
+		found, err := c.updateAgent(ch, id, a)
 		if err == nil && !found {
 			err = noAgent(id)
 		}
@@ -74,6 +77,15 @@ func (c *Coordinator) ChangeAgent(ctx context.Context, id string, a daemon.Agent
 		c.Log.Info("agent "+id+" changed", changes(a)...)
 	}
 	return err
+}
+
+// updateAgent changes an agent and says so in the stream; found is false if
+// there is no such agent.
+func (c *Coordinator) updateAgent(ch *change, id string, a daemon.AgentChange) (found bool, err error) {
+	if found, err = ch.UpdateAgent(ch.ctx, id, a); err != nil || !found {
+		return found, err
+	}
+	return true, c.tellAgent(ch, id)
 }
 
 // changes are what was changed of an agent, for the log.

@@ -2,10 +2,12 @@ package coordinator
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon"
+	"codeberg.org/tbfg/tbfg/daemon/datastore"
 	"codeberg.org/tbfg/tbfg/daemon/scheduler"
 )
 
@@ -180,12 +182,16 @@ func (c *Coordinator) allocate(ctx context.Context, agent string, q question, f 
 			}
 		})
 		for _, id := range ids {
-			if err := ch.Allocate(ch.ctx, id, agent); err != nil {
+			err := ch.Allocate(ch.ctx, id, agent)
+			if errors.Is(err, datastore.ErrEnded) {
+				continue // in this batch, which the scheduler does not know yet
+			}
+			if err != nil {
 				return err
 			}
+			given++
 		}
-		given = len(ids)
-		return nil
+		return c.tellAllocated(ch, a)
 	})
 	if err != nil {
 		return 0, err
@@ -194,6 +200,22 @@ func (c *Coordinator) allocate(ctx context.Context, agent string, q question, f 
 		c.Log.Debug("builds allocated", "agent", agent, "builds", given)
 	}
 	return given, nil
+}
+
+// tellAllocated says in the stream what an agent holds that it did not hold
+// before.
+func (c *Coordinator) tellAllocated(ch *change, before daemon.Agent) error {
+	held, err := ch.Allocations(ch.ctx, before.ID)
+	if err != nil {
+		return err
+	}
+	given := slices.DeleteFunc(held, func(a daemon.Allocation) bool {
+		return slices.ContainsFunc(before.Allocated, func(b daemon.Allocation) bool { return a.UUID == b.UUID })
+	})
+	if len(given) == 0 {
+		return nil
+	}
+	return c.event(ch, daemon.Event{Name: daemon.BuildsAllocated, Agent: before.ID, Builds: given})
 }
 
 // recently is how long ago an agent may have asked to count as one that wants
@@ -221,5 +243,10 @@ func (c *Coordinator) recordSystems(ctx context.Context, agent string, systems [
 	if err != nil || slices.Equal(known, sorted) {
 		return err
 	}
-	return c.change(ctx, func(ch *change) error { return ch.SetAgentSystems(ch.ctx, agent, sorted) })
+	return c.change(ctx, func(ch *change) error {
+		if err := ch.SetAgentSystems(ch.ctx, agent, sorted); err != nil {
+			return err
+		}
+		return c.tellAgent(ch, agent)
+	})
 }

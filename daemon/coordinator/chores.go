@@ -18,7 +18,8 @@ func (c *Coordinator) doChores() {
 	for {
 		for name, do := range map[string]func(context.Context) error{
 			"end leases": c.EndLeases, "forget old builds": c.ForgetOld, "look for room": c.LookForRoom,
-			"break circles": c.BreakCircles,
+			"forget old events": c.ForgetEvents,
+			"break circles":     c.BreakCircles,
 		} {
 			if err := do(c.life); err != nil && c.life.Err() == nil {
 				c.Log.Error("cannot "+name, "err", err)

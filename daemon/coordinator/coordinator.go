@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"codeberg.org/tbfg/tbfg/daemon"
 	"codeberg.org/tbfg/tbfg/daemon/buildlog"
 	"codeberg.org/tbfg/tbfg/daemon/datastore"
 	"codeberg.org/tbfg/tbfg/daemon/outputs"
@@ -54,9 +53,8 @@ type Coordinator struct {
 	mu        sync.RWMutex // guards what follows; held for microseconds
 	sched     *scheduler.Scheduler
 	ended     datastore.Outcomes
-	stale     bool          // sched and ended may contradict the database: rebuild them
-	news      chan struct{} // closed, and replaced, when builds may have become ready
-	statuses  map[string]daemon.AgentStatus
+	stale     bool                 // sched and ended may contradict the database: rebuild them
+	news      chan struct{}        // closed, and replaced, when builds may have become ready
 	seen      map[string]time.Time // when each agent last asked or reported
 	asking    map[string]int       // requests for builds that each has open
 	began     time.Time            // what counts for those not seen
@@ -67,6 +65,7 @@ type Coordinator struct {
 	hookNews  chan struct{}        // closed, and replaced, when the outbox has something new
 	happened  uint64               // see Happened
 	happening chan struct{}        // closed, and replaced, when that goes up
+	eventNews chan struct{}        // the same for the stream of events
 }
 
 // Open starts a coordinator on what the database holds. The caller closes it,
@@ -79,13 +78,13 @@ func Open(ctx context.Context, config Config) (*Coordinator, error) {
 		stop:      make(chan struct{}),
 		stopped:   make(chan struct{}),
 		news:      make(chan struct{}),
-		statuses:  make(map[string]daemon.AgentStatus),
 		seen:      make(map[string]time.Time),
 		asking:    make(map[string]int),
 		questions: make(map[string]question),
 		began:     config.Now(),
 		hookNews:  make(chan struct{}),
 		happening: make(chan struct{}),
+		eventNews: make(chan struct{}),
 	}
 	c.Configure(config.Settings)
 	var err error

@@ -59,7 +59,7 @@ func (c *Coordinator) declare(ch *change, d daemon.DeclaredAgent) (id string, er
 			return "", err
 		}
 	}
-	_, err = ch.UpdateAgent(ch.ctx, id, daemon.AgentChange{Description: &d.Description, Tags: &d.Tags})
+	_, err = c.updateAgent(ch, id, daemon.AgentChange{Description: &d.Description, Tags: &d.Tags})
 	return id, err
 }
 
@@ -82,7 +82,7 @@ func (c *Coordinator) undeclare(ch *change, declared []daemon.DeclaredAgent) (go
 			return nil, err
 		}
 		inactive := false
-		if _, err := ch.UpdateAgent(ch.ctx, id, daemon.AgentChange{Active: &inactive}); err != nil {
+		if _, err := c.updateAgent(ch, id, daemon.AgentChange{Active: &inactive}); err != nil {
 			return nil, err
 		}
 		gone = append(gone, t.Agent)
@@ -128,7 +128,7 @@ func (c *Coordinator) NewAgentToken(ctx context.Context, agent string) (token st
 				return err
 			}
 			active := true
-			if _, err := ch.UpdateAgent(ch.ctx, id, daemon.AgentChange{Active: &active}); err != nil {
+			if _, err := c.updateAgent(ch, id, daemon.AgentChange{Active: &active}); err != nil {
 				return err
 			}
 		}

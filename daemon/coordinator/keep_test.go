@@ -141,3 +141,39 @@ func TestTokens(t *testing.T) {
 		t.Errorf("a revoked token: got %v, want it denied", err)
 	}
 }
+
+func TestEventsAreForgottenByNumberAndByAge(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		keep func(*coordinator.Config)
+		want []int64 // the oldest kept, after 10 events at a time, an hour apart
+	}{
+		{"all are kept", func(*coordinator.Config) {}, []int64{1, 1, 1}},
+		{"by number", func(c *coordinator.Config) { c.KeepEvents = 12 }, []int64{1, 9, 19}},
+		{"by age", func(c *coordinator.Config) { c.KeepEventsFor = 90 * time.Minute }, []int64{1, 1, 11}},
+		{"by both", func(c *coordinator.Config) { c.KeepEvents, c.KeepEventsFor = 5, 90*time.Minute }, []int64{6, 16, 26}},
+	} {
+		f := coordinatortest.OpenWith(t, tt.keep)
+		agent, err := f.NewAgent(t.Context(), "", "bedok", "") // event 1
+		f.Must(err)
+		for round, want := range tt.want {
+			for range 10 - max(0, 1-round) {
+				f.Must(f.ReportStatus(t.Context(), agent, daemon.AgentStatus{Status: "idle"}))
+			}
+			f.Must(f.ForgetEvents(t.Context()))
+			oldest, newest, err := f.EventRange(t.Context())
+			if err != nil || oldest != want || newest != int64(10*round+10) {
+				t.Errorf("%s, round %d: got %d to %d, %v; want %d to %d", tt.name, round, oldest, newest, err, want, 10*round+10)
+			}
+			f.Clock.Advance(time.Hour)
+		}
+		// The newest stays, however old: no id is used twice.
+		f.Clock.Advance(1000 * time.Hour)
+		f.Must(f.ForgetEvents(t.Context()))
+		f.Restart()
+		f.Must(f.ReportStatus(t.Context(), agent, daemon.AgentStatus{Status: "idle"}))
+		if _, newest, err := f.EventRange(t.Context()); err != nil || newest != 31 {
+			t.Errorf("%s: got the id %d, %v; want 31", tt.name, newest, err)
+		}
+	}
+}

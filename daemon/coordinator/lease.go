@@ -104,6 +104,9 @@ func (c *Coordinator) lose(ch *change, b datastore.BuildRow, agent string) error
 	if err := ch.Lose(ch.ctx, b.ID, agent, c.Now()); err != nil {
 		return err
 	}
+	if err := c.tellReleased(ch, agent, b.UUID); err != nil {
+		return err
+	}
 	if most := c.settings().MaxLosses; most > 0 && before+1 >= most {
 		return c.finish(ch, b, agent, daemon.Result{Ended: c.Now(),
 			Reason: fmt.Sprintf("given up: %d times an agent vanished that had this build", before+1)})

@@ -164,11 +164,7 @@ func (c *Coordinator) SetupFailures(ctx context.Context, before int64, limit int
 
 // Agents are all agents, in the order in which they were added.
 func (c *Coordinator) Agents(ctx context.Context) ([]daemon.Agent, error) {
-	agents, err := c.Store.Agents(ctx)
-	for i := range agents {
-		c.fillStatus(&agents[i])
-	}
-	return agents, err
+	return c.Store.Agents(ctx)
 }
 
 // Agent is one agent.
@@ -180,16 +176,7 @@ func (c *Coordinator) Agent(ctx context.Context, id string) (daemon.Agent, error
 	if err == nil && !found {
 		err = noAgent(id)
 	}
-	c.fillStatus(&agent)
 	return agent, err
-}
-
-func (c *Coordinator) fillStatus(a *daemon.Agent) {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	if s, ok := c.statuses[a.ID]; ok {
-		a.Status = &s
-	}
 }
 
 // PasswordDates are when an agent's passwords were made. The passwords

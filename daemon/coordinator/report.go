@@ -186,9 +186,13 @@ func (c *Coordinator) ReportSetupFailure(ctx context.Context, agent, uuid string
 			return err
 		}
 		news = true
-		event := buildEvent(daemon.BuildMissingInputs, b.Build)
+		event := buildEvent(daemon.BuildSetupFailure, b.Build)
 		event.FailureReason, event.MissingInputs = f.Reason, f.MissingInputs
+		if err := c.event(ch, event); err != nil {
+			return err
+		}
 		if f.Reason == daemon.MissingInputs {
+			event.Name = daemon.BuildMissingInputs
 			if err := c.event(ch, event); err != nil {
 				return err
 			}
@@ -261,7 +265,10 @@ func (c *Coordinator) ReleaseBuild(ctx context.Context, agent, uuid string) erro
 		}
 		news = true
 		c.release(ch, b.ID, time.Time{})
-		return ch.HandBack(ch.ctx, b.ID, agent)
+		if err := ch.HandBack(ch.ctx, b.ID, agent); err != nil {
+			return err
+		}
+		return c.tellReleased(ch, agent, uuid)
 	})
 	if err == nil && news {
 		c.Log.Info("build "+uuid+" handed back", "agent", agent)
@@ -272,14 +279,22 @@ func (c *Coordinator) ReleaseBuild(ctx context.Context, agent, uuid string) erro
 // ReportStatus keeps what an agent says of itself.
 func (c *Coordinator) ReportStatus(ctx context.Context, agent string, s daemon.AgentStatus) error {
 	s.Time = c.Now()
-	c.mu.Lock()
-	before := c.statuses[agent]
-	c.statuses[agent] = s
-	c.mu.Unlock()
-	if before.Status == s.Status || len(c.settings().Hooks(daemon.AgentStatusChanged)) == 0 {
-		return nil
-	}
 	return c.change(ctx, func(ch *change) error {
-		return c.event(ch, daemon.Event{Name: daemon.AgentStatusChanged, Agent: agent, Status: s.Status})
+		a, found, err := ch.Agent(ch.ctx, agent)
+		if err != nil {
+			return err
+		}
+		if !found {
+			return noAgent(agent)
+		}
+		if a.Status == nil || a.Status.Status != s.Status {
+			if err := c.event(ch, daemon.Event{Name: daemon.AgentStatusChanged, Agent: agent, Status: s.Status}); err != nil {
+				return err
+			}
+		}
+		if err := ch.SetAgentStatus(ch.ctx, agent, s); err != nil {
+			return err
+		}
+		return c.event(ch, daemon.Event{Name: daemon.AgentUpdated, Agent: agent, Report: &s})
 	})
 }

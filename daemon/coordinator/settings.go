@@ -41,6 +41,10 @@ type Policy struct {
 	// many of them; zero for all.
 	KeepFor    time.Duration
 	KeepBuilds int
+	// KeepEvents and KeepEventsFor are how many events of the stream are kept
+	// for those who come back to it, and how long; zero for all.
+	KeepEvents    int
+	KeepEventsFor time.Duration
 }
 
 // Configure changes the settings. What has begun ends under the old ones.

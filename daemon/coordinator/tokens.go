@@ -87,6 +87,9 @@ func (c *Coordinator) Enrol(ctx context.Context, name, token string) (id, passwo
 			if err := ch.InsertAgent(ch.ctx, agent, name, ""); err != nil {
 				return err
 			}
+			if err := c.tellAgent(ch, agent); err != nil {
+				return err
+			}
 		}
 		return ch.InsertPassword(ch.ctx, agent, datastore.Password{Hash: HashSecret(secret), Created: c.Now()})
 	})

@@ -27,6 +27,7 @@ type change struct {
 	undo []func()
 	// after is done after the commit by who asked, without a lock: files.
 	after []func()
+	told  bool // those who follow the stream are among then
 }
 
 type request struct {

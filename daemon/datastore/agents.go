@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"time"
 
@@ -91,10 +92,16 @@ func (q Queries) agents(ctx context.Context, id any) ([]daemon.Agent, error) {
 	var agents []daemon.Agent
 	err := q.stmts.each(ctx, "agents", []any{id}, func(rows *sql.Rows) error {
 		var a daemon.Agent
-		var name, description, mode sql.NullString
-		if err := rows.Scan(&a.ID, &name, &description, &a.Active, &mode); err != nil {
+		var name, description, mode, status, at sql.NullString
+		var load sql.NullFloat64
+		var processors, planned sql.NullInt64
+		if err := rows.Scan(&a.ID, &name, &description, &a.Active, &mode, &status, &load, &processors, &at, &planned); err != nil {
 			return err
 		}
+		if status.Valid {
+			a.Status = &daemon.AgentStatus{Status: status.String, Load1Min: load.Float64, Processors: int(processors.Int64), Time: parseTime(at)}
+		}
+		a.Planned = int(planned.Int64)
 		a.Name, a.Description, a.Mode = name.String, description.String, daemon.Working
 		if mode.Valid {
 			a.Mode = daemon.Mode(mode.String)
@@ -160,12 +167,16 @@ func (q Queries) Allocations(ctx context.Context, agent string) ([]daemon.Alloca
 	err := q.stmts.each(ctx, "agent_allocations", []any{agent}, func(rows *sql.Rows) error {
 		var a daemon.Allocation
 		var tags []byte
-		err := rows.Scan(&a.UUID, &a.Derivation, &a.Priority, &tags)
-		if err == nil && tags != nil {
-			err = json.Unmarshal(tags, &a.Tags)
+		if err := rows.Scan(&a.UUID, &a.Derivation, &a.Priority, &tags); err != nil {
+			return err
+		}
+		if string(tags) != "[]" {
+			if err := json.Unmarshal(tags, &a.Tags); err != nil {
+				return fmt.Errorf("decode the tags of build %s: %w", a.UUID, err)
+			}
 		}
 		allocations = append(allocations, a)
-		return err
+		return nil
 	})
 	return allocations, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"strings"
 	"time"
 
@@ -13,9 +14,16 @@ import (
 
 // What happens to a build, each step a few rows.
 
-// Allocate gives a build to an agent.
+// ErrEnded says that a build has ended and nobody can have it.
+var ErrEnded = errors.New("the build has ended")
+
+// Allocate gives a build to an agent. If the build has ended, also in the same
+// transaction, nothing is done and the error is ErrEnded.
 func (t *Tx) Allocate(ctx context.Context, build int64, agent string) error {
-	_, err := t.stmts.exec(ctx, "allocation_insert", build, agent)
+	n, err := t.stmts.exec(ctx, "allocation_insert", build, agent)
+	if err == nil && n == 0 {
+		err = ErrEnded
+	}
 	return err
 }
 

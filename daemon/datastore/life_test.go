@@ -2,6 +2,7 @@ package datastore
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -141,5 +142,31 @@ func TestFinishRefusesAnOutputThatTheDerivationHasNot(t *testing.T) {
 	}
 	if b := build(t, s, 1); b.State != daemon.Waiting {
 		t.Fatalf("got %+v, want the build untouched", b)
+	}
+}
+
+// In a batch the scheduler learns of an end only after the commit, and may give
+// the build away meanwhile.
+func TestWhatEndedInTheSameTransactionIsNotHandedOut(t *testing.T) {
+	for name, end := range map[string]func(context.Context, *Tx, BuildRow) error{
+		"canceled": func(ctx context.Context, tx *Tx, b BuildRow) error { return tx.Cancel(ctx, b.ID, noon) },
+		"finished": func(ctx context.Context, tx *Tx, b BuildRow) error {
+			return tx.Finish(ctx, b, "agent-bedok", daemon.Result{Ended: noon})
+		},
+	} {
+		s := life(t)
+		update(t, s, func(ctx context.Context, tx *Tx) error {
+			b, _, err := tx.Build(ctx, uuid(1))
+			if err := errors.Join(err, end(ctx, tx, b)); err != nil {
+				return err
+			}
+			if err := tx.Allocate(ctx, b.ID, "agent-tampines"); !errors.Is(err, ErrEnded) {
+				t.Errorf("%s: got %v, want %v", name, err, ErrEnded)
+			}
+			return nil
+		})
+		if held := must(s.Allocations(context.Background(), "agent-tampines"))(t); len(held) > 0 {
+			t.Errorf("%s: got %v, want nothing held", name, held)
+		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -21,9 +22,16 @@ type Caller struct {
 	HTTP *http.Client
 }
 
-// NewCaller is a caller of the API at a base URL.
+// NewCaller is a caller of the API at a base URL, or at a unix socket as in
+// "unix:/run/tbfg/client.socket".
 func NewCaller(base string, auth func(http.Header)) *Caller {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
+	if socket, ok := strings.CutPrefix(base, "unix:"); ok {
+		base = "http://localhost"
+		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", socket)
+		}
+	}
 	transport.Proxy = nil // the farm's own machines
 	transport.MaxIdleConnsPerHost = 16
 	return &Caller{strings.TrimRight(base, "/"), auth, &http.Client{

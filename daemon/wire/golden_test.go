@@ -123,6 +123,7 @@ var replies = map[string]any{
 	"reload-reply":      ConfigStatus{"/etc/tbfg/config.toml", []string{"log_level"}, []string{"state_dir"}, "it is wrong"},
 	"secrets":           SecretList{[]Secret{{"client.token", "/var/lib/tbfg/secrets/client.token", "what for", Time{noon}}}},
 	"collections":       CollectionList{[]Collection{NewCollection(fullCollection), NewCollection(daemon.CollectionStatus{})}},
+	"state":             NewState(daemon.Picture{ID: 17, Agents: []daemon.Agent{fullAgent, {ID: bedok}}}),
 	"error":             ErrorBody{AlreadyProcessed, "the build is failed already"},
 }
 
@@ -176,6 +177,60 @@ func TestGoldens(t *testing.T) {
 	}
 }
 
+// events are one of each kind, with everything that it can have.
+var events = []daemon.Event{
+	buildEvent(daemon.Event{Name: daemon.BuildSubmitted, NotBefore: noon}),
+	buildEvent(daemon.Event{Name: daemon.BuildStarted, Agent: bedok}),
+	buildEvent(daemon.Event{Name: daemon.BuildSuccess, Agent: bedok}),
+	buildEvent(daemon.Event{Name: daemon.BuildFailure, Agent: bedok, FailureReason: "the builder\nfailed"}),
+	buildEvent(daemon.Event{Name: daemon.BuildSetupFailure, Agent: bedok, FailureReason: daemon.MissingInputs, MissingInputs: []storepath.Path{glibc}}),
+	buildEvent(daemon.Event{Name: daemon.BuildCanceled}),
+	{Name: daemon.BuildsAllocated, Agent: bedok, Builds: []daemon.Allocation{{UUID: build, Derivation: hello + ".drv", Tags: fullBuild.Tags}}},
+	{Name: daemon.AgentUpdated, Agent: bedok, Report: fullAgent.Status},
+	{Name: daemon.AgentUpdated, Agent: bedok, Report: fullAgent.Status, Released: []string{build}},
+	{Name: daemon.AgentUpdated, Agent: bedok, Details: &daemon.AgentDetails{Name: "bedok", Description: "TBFG agent", Mode: daemon.Paused,
+		Tags: fullAgent.Tags, Systems: fullAgent.Systems}},
+	{Name: daemon.PlanUpdated, Plan: map[string]int{bedok: 3}},
+}
+
+func buildEvent(e daemon.Event) daemon.Event {
+	e.Build, e.Derivation, e.System, e.Priority, e.Tags = build, hello+".drv", "x86_64-linux", -3, fullBuild.Tags
+	return e
+}
+
+// The stream to the byte: a reader may be strict.
+func TestFrames(t *testing.T) {
+	var got []byte
+	kinds := make(map[string]bool)
+	for i, e := range events {
+		e.ID, e.Time, kinds[e.Name] = int64(i+1), noon, true
+		frame, err := Frame(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := bytes.Count(frame, []byte("\n")); n != 4 || !bytes.HasSuffix(frame, []byte("\n\n")) {
+			t.Errorf("got the frame %q, want three lines and a blank one", frame)
+		}
+		got = append(got, frame...)
+	}
+	if len(kinds) != len(eventNames) {
+		t.Errorf("%d of %d kinds are in the golden", len(kinds), len(eventNames))
+	}
+	const golden = "testdata/events.txt"
+	if *update {
+		if err := os.WriteFile(golden, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Fatalf("%s (-want +got):\n%s", golden, diff)
+	}
+}
+
 // A message that is not in a golden would change unseen.
 func TestEveryMessageIsInAGolden(t *testing.T) {
 	seen := make(map[string]bool)
@@ -184,6 +239,7 @@ func TestEveryMessageIsInAGolden(t *testing.T) {
 			collect(reflect.TypeOf(message), seen)
 		}
 	}
+	collect(reflect.TypeFor[Event](), seen) // see TestFrames
 	for _, name := range messageTypes(t) {
 		if !seen[name] {
 			t.Errorf("the type %s is in no golden", name)
@@ -207,7 +263,7 @@ func TestNoFieldIsNamedLikeAnotherOnesSpelling(t *testing.T) {
 // collect notes the names of a type and of those of its fields.
 func collect(t reflect.Type, seen map[string]bool) {
 	switch t.Kind() {
-	case reflect.Pointer, reflect.Slice:
+	case reflect.Pointer, reflect.Slice, reflect.Map:
 		collect(t.Elem(), seen)
 	case reflect.Struct:
 		seen[t.Name()] = true

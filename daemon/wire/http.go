@@ -82,7 +82,7 @@ func TooMany(w http.ResponseWriter, again time.Duration, message string) {
 
 // Read decodes the JSON body of a request. An empty body leaves v as it is.
 func Read(w http.ResponseWriter, r *http.Request, v any) error {
-	data, err := io.ReadAll(http.MaxBytesReader(w, Body(w, r), MaxBody))
+	data, err := io.ReadAll(http.MaxBytesReader(w, &patient{r.Body, http.NewResponseController(w), time.Now().Add(maxBodyTime)}, MaxBody))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
@@ -124,23 +124,32 @@ func fewValues(text []byte) bool {
 	return n <= maxValues
 }
 
-// maxPause is how long a peer may be silent in the middle of a body.
-const maxPause = time.Minute
+// maxPause is how long a peer may be silent in the middle of a body, and
+// maxBodyTime how long it may take for one in JSON.
+const (
+	maxPause    = time.Minute
+	maxBodyTime = 5 * time.Minute
+)
 
 // Body is the body of a request, which fails when the peer stops sending.
 // How long it takes as a whole is not limited: logs and slow lines are long.
 func Body(w http.ResponseWriter, r *http.Request) io.ReadCloser {
-	return &patient{r.Body, http.NewResponseController(w)}
+	return &patient{r.Body, http.NewResponseController(w), time.Time{}}
 }
 
 type patient struct {
 	io.ReadCloser
 	control *http.ResponseController
+	until   time.Time // zero for no limit
 }
 
 func (p *patient) Read(b []byte) (int, error) {
 	// Not every ResponseWriter can do this; those of tests can't.
-	_ = p.control.SetReadDeadline(time.Now().Add(maxPause))
+	deadline := time.Now().Add(maxPause)
+	if !p.until.IsZero() && p.until.Before(deadline) {
+		deadline = p.until
+	}
+	_ = p.control.SetReadDeadline(deadline)
 	n, err := p.ReadCloser.Read(b)
 	if err != nil {
 		_ = p.control.SetReadDeadline(time.Time{})

@@ -40,6 +40,8 @@ var Routes = map[string][]string{
 	"cancel-builds": {"POST /builds/cancel"}, // tbfg's own
 	"priority":      {"POST /build/{uuid}/update-priority", "POST /build/{uuid}/priority"},
 	"retry":         {"POST /build/{uuid}/retry"}, // tbfg's own
+	"events":        {"GET /events"},
+	"state":         {"GET /state"},
 	"blocking":      {"GET /failed-builds-with-blocking-count"},
 	"failed-setups": {"GET /setup-failures"},
 

@@ -18,14 +18,14 @@ import (
 // Guile's client does not follow; and an unknown request is told so in JSON
 // and logged, because that is how a real peer shows us a spelling.
 func Handler(mux *http.ServeMux) http.Handler {
-	unknown := new(unknownLog)
+	unknown := new(UnknownLog)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, pattern := mux.Handler(r)
 		if pattern != "" && r.URL.Path == path.Clean(r.URL.Path) {
 			mux.ServeHTTP(w, r)
 			return
 		}
-		unknown.log(r)
+		unknown.Log(r, "unknown request")
 		Reply(w, http.StatusNotFound, ErrorBody{Error: "no such route",
 			Message: r.Method + " " + clip(r.URL.Path, maxPathLogged) + " is not known here"})
 	})
@@ -38,26 +38,28 @@ const (
 	maxHeadersLogged = 2000
 )
 
-// unknownLog logs unknown requests, but no more than some of them a minute; of
-// the others it says how many there were when the minute is over.
-type unknownLog struct {
+// UnknownLog logs requests of which something is unknown, but no more than some
+// of them a minute; of the others it says how many there were when the minute
+// is over.
+type UnknownLog struct {
 	mu     sync.Mutex // guards what follows
 	open   bool       // a minute is being counted
 	logged int        // in this minute
 	more   int        // that were not logged
 }
 
-func (u *unknownLog) log(r *http.Request) {
+// Log logs a request, without what may be a secret in it.
+func (u *UnknownLog) Log(r *http.Request, what string) {
 	if !u.mayLog() {
 		return
 	}
 	headers := r.Header.Clone()
 	maps.DeleteFunc(headers, func(name string, _ []string) bool { return secret(name) })
-	slog.Warn("unknown request", "method", clip(r.Method, 50), "path", clip(visible(r.URL), maxPathLogged), "from", r.RemoteAddr,
+	slog.Warn(what, "method", clip(r.Method, 50), "path", clip(visible(r.URL), maxPathLogged), "from", r.RemoteAddr,
 		"headers", clip(fmt.Sprint(headers), maxHeadersLogged))
 }
 
-func (u *unknownLog) mayLog() bool {
+func (u *UnknownLog) mayLog() bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if !u.open {
@@ -72,7 +74,7 @@ func (u *unknownLog) mayLog() bool {
 	return true
 }
 
-func (u *unknownLog) endMinute() {
+func (u *UnknownLog) endMinute() {
 	u.mu.Lock()
 	more := u.more
 	u.open, u.logged, u.more = false, 0, 0

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
-	"strings"
 	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon"
@@ -136,19 +134,4 @@ func (k *keeper) build(ctx context.Context, drv *toy.Drv) error {
 		}
 		time.Sleep(200 * time.Millisecond)
 	}
-}
-
-// memory is what the kernel says of a process, in MB.
-func memory(pid int, what string) (float64, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(text)) {
-		var kb float64
-		if _, err := fmt.Sscanf(line, what+": %f kB", &kb); err == nil {
-			return kb * 1024 / 1e6, nil
-		}
-	}
-	return 0, fmt.Errorf("the kernel does not tell %s of process %d", what, pid)
 }

@@ -13,7 +13,6 @@ import (
 	"codeberg.org/tbfg/tbfg/daemon/collection"
 	"codeberg.org/tbfg/tbfg/daemon/coordinator"
 	"codeberg.org/tbfg/tbfg/tests/machine"
-
 )
 
 // The peer does the same in Guile, and prints only the derivations' names: what is

@@ -35,8 +35,9 @@ func run(ctx context.Context, args []string) (status int) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	list := flags.Bool("list", false, "say which races there are, and run none")
 	asJSON := flags.Bool("json", false, "print JSON, one object a line, with all measurements")
+	flags.DurationVar(&followTime, "follow", followTime, "how long events-1000 follows the events")
 	flags.Usage = func() {
-		fmt.Fprintln(flags.Output(), "Usage: bench [--list] [--json] [NAME…]")
+		fmt.Fprintln(flags.Output(), "Usage: bench [--list] [--json] [--follow=TIME] [NAME…]")
 		flags.PrintDefaults()
 	}
 	if err := flags.Parse(args); err != nil {

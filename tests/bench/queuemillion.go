@@ -309,9 +309,11 @@ func (q *queue) end(ctx context.Context, build daemon.Allocation) error {
 	return q.client.ReportResult(ctx, build.UUID, daemon.Result{Success: true, Ended: time.Now()})
 }
 
-// memory is a figure of the server's from /proc, in MB.
-func (q *queue) memory(field string) (float64, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", q.cmd.Process.Pid))
+func (q *queue) memory(field string) (float64, error) { return memory(q.cmd.Process.Pid, field) }
+
+// memory is a figure of a process from /proc, in MB.
+func memory(pid int, field string) (float64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, err
 	}

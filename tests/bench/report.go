@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"codeberg.org/tbfg/tbfg/daemon/collection"
 	"codeberg.org/tbfg/tbfg/daemon/coordinator"
 	"codeberg.org/tbfg/tbfg/daemon/datastore"
+	"codeberg.org/tbfg/tbfg/daemon/events"
 	"codeberg.org/tbfg/tbfg/daemon/report"
 	"codeberg.org/tbfg/tbfg/nix/derivation"
 	"codeberg.org/tbfg/tbfg/nix/storepath"
@@ -82,7 +84,7 @@ func reportFigures(ctx context.Context, s *setup, c *coordinator.Coordinator, k 
 		spec := daemon.Collection{Name: "other", Source: daemon.FromFile, File: file}
 		return c.PutCollection(ctx, spec)
 	}
-	server := httptest.NewServer(clientapi.Handler(c, nil, http.NotFoundHandler(), k.Routes()))
+	server := httptest.NewServer(clientapi.Handler(c, events.New(c, 0, slog.New(slog.DiscardHandler)), nil, http.NotFoundHandler(), k.Routes()))
 	defer server.Close()
 	command := func() error {
 		cmd := exec.CommandContext(ctx, program, "report", "large")

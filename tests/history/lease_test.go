@@ -20,6 +20,7 @@ import (
 	"codeberg.org/tbfg/tbfg/daemon/coordinator"
 	"codeberg.org/tbfg/tbfg/daemon/coordinator/coordinatortest"
 	"codeberg.org/tbfg/tbfg/daemon/datastore"
+	"codeberg.org/tbfg/tbfg/daemon/events"
 	"codeberg.org/tbfg/tbfg/daemon/outputs"
 	"codeberg.org/tbfg/tbfg/daemon/wire"
 	"codeberg.org/tbfg/tbfg/nix/storepath"
@@ -49,7 +50,7 @@ func newInside(t *testing.T, seed uint64, layers, width int, policy coordinator.
 		t.Fatal(err)
 	}
 	agents := httptest.NewServer(agentapi.Handler(c, http.NotFoundHandler()))
-	clients := httptest.NewServer(clientapi.Handler(c, coordinatortest.Operator{}, http.NotFoundHandler()))
+	clients := httptest.NewServer(clientapi.Handler(c, events.New(c, 0, slog.New(slog.DiscardHandler)), coordinatortest.Operator{}, http.NotFoundHandler()))
 	t.Cleanup(func() {
 		agents.Close()
 		clients.Close()

@@ -4,6 +4,7 @@
 package coordinatortest
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"codeberg.org/tbfg/tbfg/daemon/buildlog"
 	"codeberg.org/tbfg/tbfg/daemon/coordinator"
 	"codeberg.org/tbfg/tbfg/daemon/datastore"
+	"codeberg.org/tbfg/tbfg/daemon/events"
 	"codeberg.org/tbfg/tbfg/daemon/outputs"
 	"codeberg.org/tbfg/tbfg/nix/storepath"
 )
@@ -69,9 +71,32 @@ func At(t testing.TB, database string) *Farm {
 func OpenWith(t testing.TB, change func(*coordinator.Config)) *Farm {
 	t.Helper()
 	f := Open(t)
+	f.Change(change)
+	return f
+}
+
+// Change restarts the coordinator with another configuration.
+func (f *Farm) Change(change func(*coordinator.Config)) {
+	f.t.Helper()
 	f.change = change
 	f.Restart()
-	return f
+}
+
+// Stream starts a stream of the coordinator's events, which ends with the test.
+func (f *Farm) Stream() *events.Stream {
+	f.t.Helper()
+	stream := events.New(f.Coordinator, 0, slog.New(slog.NewTextHandler(f.Log, nil)))
+	ctx, end := context.WithCancel(context.WithoutCancel(f.t.Context()))
+	done := make(chan struct{})
+	go func() {
+		stream.Run(ctx)
+		close(done)
+	}()
+	f.t.Cleanup(func() {
+		end()
+		<-done
+	})
+	return stream
 }
 
 // For is the same farm, which fails another test, such as a case of a fuzz

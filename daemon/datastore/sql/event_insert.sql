@@ -1,0 +1,1 @@
+INSERT INTO events (created_at, event) VALUES (?1, ?2)
