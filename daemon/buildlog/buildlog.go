@@ -3,9 +3,11 @@
 //
 //	<state>/build-logs/<uuid>/log.gz
 //
+// A log under way lies beside it, as plain text, in the file live.
+//
 // Trust: whoever can write there decides what people read as a build's log;
-// nothing else follows from it. Size: one gzip file a build, bounded by the
-// limit given to [Open]. Loss: a lost log is gone, nothing else misses it.
+// nothing else follows from it. Size: one gzip file a build, and its text while
+// it is under way, each bounded by the limit given to [Open]. Loss: a lost log is gone, nothing else misses it.
 package buildlog
 
 import (
@@ -16,6 +18,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"codeberg.org/tbfg/tbfg/daemon"
 	"codeberg.org/tbfg/tbfg/daemon/durable"
@@ -31,6 +34,9 @@ const Name = "log.gz"
 type Store struct {
 	dir   string
 	limit int64
+
+	mu   sync.Mutex
+	live map[string]*liveLog // those that somebody writes or follows
 }
 
 // Open makes the directory if need be and clears what a killed daemon left
@@ -43,7 +49,7 @@ func Open(dir string, limit int64) (*Store, error) {
 	if err := durable.Sweep(dir); err != nil {
 		return nil, fmt.Errorf("open build logs: %w", err)
 	}
-	return &Store{dir, limit}, nil
+	return &Store{dir: dir, limit: limit, live: make(map[string]*liveLog)}, nil
 }
 
 // File is the name of the file of a build's log, which may not be there.
@@ -80,7 +86,10 @@ func (s *Store) Save(uuid, format string, body io.Reader) error {
 	if err := durable.MkdirAll(filepath.Join(s.dir, uuid), 0o755); err != nil {
 		return fmt.Errorf("save log of build %s: %w", uuid, err)
 	}
-	return f.CommitAs(s.File(uuid))
+	if err := f.CommitAs(s.File(uuid)); err != nil {
+		return err
+	}
+	return s.Restart(uuid) // what was under way is in it
 }
 
 // checkGzip reads a whole gzip file, whose text may have limit bytes.
@@ -124,13 +133,20 @@ type limitReader struct {
 func (l *limitReader) Read(p []byte) (int, error) {
 	n, err := l.r.Read(p)
 	if l.left -= int64(n); l.left < 0 {
-		return 0, daemon.Errorf(daemon.TooLarge, "the log is larger than the coordinator's limit (coordinator.max_log_size)")
+		return 0, tooLarge()
 	}
 	return n, err
 }
 
+func tooLarge() error {
+	return daemon.Errorf(daemon.TooLarge, "the log is larger than the coordinator's limit (coordinator.max_log_size)")
+}
+
 // Remove deletes a build's log, if there is one.
 func (s *Store) Remove(uuid string) error {
+	if err := s.Restart(uuid); err != nil {
+		return err
+	}
 	if err := os.RemoveAll(filepath.Join(s.dir, uuid)); err != nil {
 		return fmt.Errorf("remove log of build %s: %w", uuid, err)
 	}
