@@ -48,8 +48,21 @@ func (q Queries) Build(ctx context.Context, uuid string) (b BuildRow, found bool
 	return b, true, err
 }
 
-// scanBuild reads a row of the queries build and builds, which have the same
-// columns.
+// RecentBuilds are the newest builds, at most so many, newest first. They lack
+// their tags.
+func (q Queries) RecentBuilds(ctx context.Context, limit int) ([]BuildRow, error) {
+	var builds []BuildRow
+	err := q.stmts.each(ctx, "recent_builds", []any{limit}, func(rows *sql.Rows) error {
+		var b BuildRow
+		err := scanBuild(rows, &b)
+		builds = append(builds, b)
+		return err
+	})
+	return builds, err
+}
+
+// scanBuild reads a row of the queries build, builds and recent_builds, which
+// have the same columns.
 func scanBuild(rows *sql.Rows, b *BuildRow) error {
 	var created, ended, deferred, holder, finisher, result, reason sql.NullString
 	var started sql.NullBool

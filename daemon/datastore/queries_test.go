@@ -73,6 +73,7 @@ var mayScan = map[string]string{
 	// Forgets them all, and SQLite does that at once.
 	"complete_graphs_delete": "SCAN complete_graphs",
 	// They stop at their limits.
+	"recent_builds":      "SCAN b",
 	"old_builds":         "SCAN b USING INDEX builds_ended",
 	"nth_finished_build": "SCAN builds USING COVERING INDEX builds_ended",
 }
