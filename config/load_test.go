@@ -184,8 +184,8 @@ func fill(t *testing.T, v reflect.Value) {
 			f.Set(reflect.ValueOf([]string{"127.0.0.1:1", "[::1]:2"}))
 		case f.Kind() == reflect.Slice:
 			f.Set(reflect.ValueOf([]string{"x86_64-linux", "i686-linux"}))
-		case name == "coordinator":
-			f.SetString("https://coordinator.example")
+		case name == "coordinator", name == "bffe":
+			f.SetString("https://" + name + ".example")
 		case f.Kind() == reflect.String:
 			f.SetString("text of " + name)
 		case f.Kind() == reflect.Bool:

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"time"
@@ -146,7 +147,7 @@ func openFarm(ctx context.Context, conf config.Config, l *live, log *slog.Logger
 	}{
 		{"agent", conf.Coordinator.AgentListen, agentapi.Handler(f.coordinator, metrics)},
 		{"client", conf.Coordinator.ClientListen, clientapi.Handler(f.coordinator, f, metrics)},
-		{"front", conf.Front.Listen, front.Handler(logs, f.coordinator.Build)},
+		{"front", conf.Front.Listen, frontHandler(logs, f.coordinator, conf.Front)},
 	} {
 		if err := f.listen(sockets, s.name, s.addresses, s.handler); err != nil {
 			return f, err
@@ -169,6 +170,12 @@ func (f *farm) listen(sockets shepherd.Sockets, name string, addresses []string,
 		IdleTimeout:       5 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(f.log.Handler(), slog.LevelDebug),
+	}
+	if name == "front" {
+		// Logs under way and streams of events have no end to wait for.
+		ctx, cancel := context.WithCancel(context.Background())
+		server.BaseContext = func(net.Listener) context.Context { return ctx }
+		server.RegisterOnShutdown(cancel)
 	}
 	f.servers = append(f.servers, server)
 	for _, l := range listeners {
@@ -254,6 +261,14 @@ func (f *farm) close() error {
 		return f.store.Close()
 	}
 	return nil
+}
+
+func frontHandler(logs *buildlog.Store, c *coordinator.Coordinator, conf config.Front) http.Handler {
+	var bffe *url.URL
+	if conf.BFFE != "" {
+		bffe, _ = url.Parse(conf.BFFE) // it was validated
+	}
+	return front.Handler(logs, c, bffe)
 }
 
 func metricsHandler() http.Handler {
