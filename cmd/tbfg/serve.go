@@ -21,13 +21,11 @@ import (
 	"codeberg.org/tbfg/tbfg/daemon/durable"
 	"codeberg.org/tbfg/tbfg/daemon/front"
 	"codeberg.org/tbfg/tbfg/daemon/hooks"
+	"codeberg.org/tbfg/tbfg/daemon/metrics"
 	"codeberg.org/tbfg/tbfg/daemon/secrets"
 	"codeberg.org/tbfg/tbfg/daemon/wire"
 	"codeberg.org/tbfg/tbfg/shepherd"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/urfave/cli/v2"
 )
 
@@ -93,6 +91,7 @@ type farm struct {
 	store       *datastore.Store
 	secrets     *secrets.Dir
 	coordinator *coordinator.Coordinator
+	metrics     *metrics.Metrics
 	runner      *hooks.Runner      // the last one; changed by apply
 	hooks       chan *hooks.Runner // and, if it does not run yet, here
 	servers     []*http.Server
@@ -102,10 +101,10 @@ type farm struct {
 
 // openFarm opens the state and listens.
 func openFarm(ctx context.Context, conf config.Config, l *live, log *slog.Logger) (f *farm, err error) {
-	f = &farm{conf: conf, live: l, log: log, hooks: make(chan *hooks.Runner, 1), failed: make(chan error, 16)}
+	f = &farm{conf: conf, live: l, log: log, metrics: metrics.New(), hooks: make(chan *hooks.Runner, 1), failed: make(chan error, 16)}
 	l.log, l.running, l.apply = log, conf, f.apply
 	l.status = wire.ConfigStatus{File: l.file}
-	f.runner = hooksOf(conf, log)
+	f.runner = hooksOf(conf, f.metrics.HookTold, log)
 	f.hooks <- f.runner
 	defer func() {
 		if err != nil {
@@ -131,7 +130,8 @@ func openFarm(ctx context.Context, conf config.Config, l *live, log *slog.Logger
 	}
 	f.checkSecrets()
 	f.coordinator, err = coordinator.Open(ctx, coordinator.Config{
-		Store: f.store, Logs: logs, Fetch: fetchDerivation(), Settings: settingsOf(conf, f.runner), Now: time.Now, Log: log,
+		Store: f.store, Logs: logs, Fetch: fetchDerivation(), Settings: settingsOf(conf, f.runner),
+		Observe: f.metrics, Now: time.Now, Log: log,
 	})
 	if err != nil {
 		return f, err
@@ -139,7 +139,8 @@ func openFarm(ctx context.Context, conf config.Config, l *live, log *slog.Logger
 	if err := f.declare(ctx, conf.Agents); err != nil {
 		return f, err
 	}
-	metrics := metricsHandler()
+	f.watch()
+	metrics := f.metrics.Handler()
 	for _, s := range []struct {
 		name      string
 		addresses []string
@@ -271,10 +272,13 @@ func frontHandler(logs *buildlog.Store, c *coordinator.Coordinator, conf config.
 	return front.Handler(logs, c, bffe)
 }
 
-func metricsHandler() http.Handler {
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
+// watch adds to the metrics what is asked for when somebody looks.
+func (f *farm) watch() {
+	f.metrics.Watch(f.coordinator, metrics.Surroundings{
+		DatabaseSizes: f.store.Sizes,
+		DiskFree:      func() (int64, error) { return freeIn(f.conf.StateDir) },
+		Now:           time.Now,
+	})
 }
 
 // hostname is what the local agent is called if it has no other name.

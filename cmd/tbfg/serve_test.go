@@ -93,7 +93,7 @@ func TestServeFromStartToStop(t *testing.T) {
 			body   string // a part of it
 		}{
 			{s.client + "/agents", 200, `{"agents":[]}`},
-			{s.client + "/metrics", 200, "process_start_time_seconds"},
+			{s.client + "/metrics", 200, "tbfg_disk_free_bytes"},
 			{s.client + "/nonsense", 404, "no such route"},
 			{s.agent + "/agent/" + nobody, 403, "access denied"},
 			{s.agent + "/agents", 404, "no such route"},

@@ -184,6 +184,25 @@ func (c *Coordinator) Queue() map[string]map[daemon.State]int {
 	return c.sched.Queue()
 }
 
+// OldestReady is, for each system with ready builds, when the one of them was
+// submitted that was submitted first.
+func (c *Coordinator) OldestReady(ctx context.Context) (map[string]time.Time, error) {
+	c.mu.RLock()
+	oldest := c.sched.OldestReady()
+	c.mu.RUnlock()
+	times := make(map[string]time.Time, len(oldest))
+	for system, id := range oldest {
+		created, found, err := c.Store.BuildCreated(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if found { // and not ended meanwhile
+			times[system] = created
+		}
+	}
+	return times, nil
+}
+
 // Agents are all agents, in the order in which they were added.
 func (c *Coordinator) Agents(ctx context.Context) ([]daemon.Agent, error) {
 	agents, err := c.Store.Agents(ctx)

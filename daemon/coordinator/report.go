@@ -114,6 +114,7 @@ func (c *Coordinator) ReportResult(ctx context.Context, agent, uuid string, r da
 // finish ends a build, whoever holds it now.
 func (c *Coordinator) finish(ch *change, b datastore.BuildRow, agent string, r daemon.Result) error {
 	ch.then = append(ch.then, func() {
+		c.Observe.Ended(agent, b.System, r.Success)
 		c.sched.Finish(b.ID, r.Success)
 		if r.Success {
 			c.ended.Succeeded++
@@ -190,6 +191,7 @@ func (c *Coordinator) ReportSetupFailure(ctx context.Context, agent, uuid string
 				return err
 			}
 		}
+		ch.then = append(ch.then, func() { c.Observe.SetupFailed(agent, f.Reason) })
 		before, others, err := ch.SetupFailureCount(ch.ctx, b.ID)
 		if err != nil {
 			return err
@@ -265,7 +267,7 @@ func (c *Coordinator) SaveLog(ctx context.Context, agent, uuid, format string, b
 	if _, err := heldOrLost(ctx, c.Store.Queries, agent, uuid); err != nil {
 		return err
 	}
-	return c.Logs.Save(uuid, format, body)
+	return c.Logs.Save(uuid, format, countedLog{body, c.Observe})
 }
 
 // ReportStatus keeps what an agent says of itself.

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon"
 	"codeberg.org/tbfg/tbfg/nix/storepath"
@@ -59,6 +60,17 @@ func (q Queries) RecentBuilds(ctx context.Context, limit int) ([]BuildRow, error
 		return err
 	})
 	return builds, err
+}
+
+// BuildCreated is when a build was submitted.
+func (q Queries) BuildCreated(ctx context.Context, id int64) (created time.Time, found bool, err error) {
+	err = q.stmts.each(ctx, "build_created", []any{id}, func(rows *sql.Rows) error {
+		var text sql.NullString
+		err := rows.Scan(&text)
+		created, found = parseTime(text), true
+		return err
+	})
+	return created, found, err
 }
 
 // scanBuild reads a row of the queries build, builds and recent_builds, which
