@@ -113,6 +113,31 @@ func TestALogIsReadWhileItGrowsAndEndsWithItsBuild(t *testing.T) {
 	}
 }
 
+func TestBrowsersGetALogUnderWayAsAPage(t *testing.T) {
+	w := newWriter(t)
+	server := httptest.NewServer(w.handler())
+	defer server.Close()
+	w.write("gcc <b>&amp;")
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/build/"+build+"/log", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	w.write("</pre><script>alert(1)</script>\n")
+	w.end()
+	text, err := io.ReadAll(resp.Body)
+	if want := "<pre>\ngcc &lt;b&gt;&amp;amp;&lt;/pre&gt;&lt;script&gt;alert(1)&lt;/script&gt;\n"; err != nil ||
+		!strings.HasSuffix(string(text), want) || resp.Header.Get("Content-Type") != "text/html; charset=utf-8" {
+		t.Errorf("got %v, %q, %v, want %q in the end", resp.Header, text, err, want)
+	}
+	checkPage(t, string(text)+"</pre></body></html>", resp.Header.Get("Content-Security-Policy"))
+}
+
 func TestALogThatHasNotALineYetHasBegun(t *testing.T) {
 	w := newWriter(t)
 	server := httptest.NewServer(w.handler())

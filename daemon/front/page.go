@@ -43,21 +43,24 @@ var (
 
 // render sends one of the templates of page.html.
 func render(w http.ResponseWriter, status int, name string, data any) {
-	var text bytes.Buffer
-	if err := pages.ExecuteTemplate(&text, name, data); err != nil {
-		slog.Error("cannot make the page", "page", name, "err", err)
-		http.Error(w, "The page could not be made; the coordinator's log says why.", http.StatusInternalServerError)
-		return
-	}
+	text := execute(name, data)
 	header := w.Header()
 	header.Set("Content-Type", "text/html; charset=utf-8")
-	header.Set("Content-Length", strconv.Itoa(text.Len()))
+	header.Set("Content-Length", strconv.Itoa(len(text)))
 	header.Set("Content-Security-Policy", policy)
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Referrer-Policy", "no-referrer")
 	header.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = w.Write(text.Bytes())
+	_, _ = w.Write(text)
+}
+
+func execute(name string, data any) []byte {
+	var text bytes.Buffer
+	if err := pages.ExecuteTemplate(&text, name, data); err != nil {
+		panic(err) // the template and its data do not fit
+	}
+	return text.Bytes()
 }
 
 // shown is how many builds the page lists.
