@@ -3,11 +3,13 @@ package front
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon"
@@ -144,6 +146,11 @@ func send(w http.ResponseWriter, r *http.Request, f *os.File, lines int) error {
 	header.Set("Content-Type", contentType)
 	header.Set("Content-Encoding", "gzip")
 	header.Set("Etag", `"`+tag+`-gzip"`)
+	if wantsAll(r) {
+		announce(w, info, info.Size())
+		_, _ = io.CopyN(w, f, info.Size())
+		return nil
+	}
 	if r.Header.Get("If-Match") == "" && r.Header.Get("If-Unmodified-Since") == "" {
 		// ServeContent leaves the length out beside an encoding, and
 		// does not take it back when such a condition fails.
@@ -151,6 +158,25 @@ func send(w http.ResponseWriter, r *http.Request, f *os.File, lines int) error {
 	}
 	http.ServeContent(w, r, "", info.ModTime(), f)
 	return nil
+}
+
+// wantsAll tells whether a request is for the whole of a log in any case. Most
+// are; for them there is a shorter way than ServeContent.
+func wantsAll(r *http.Request) bool {
+	for name := range r.Header {
+		if name == "Range" || strings.HasPrefix(name, "If-") {
+			return false
+		}
+	}
+	return r.Method == http.MethodGet
+}
+
+// announce sets the headers of a whole, as ServeContent does.
+func announce(w http.ResponseWriter, info fs.FileInfo, length int64) {
+	header := w.Header()
+	header.Set("Accept-Ranges", "bytes")
+	header.Set("Last-Modified", info.ModTime().UTC().Format(http.TimeFormat))
+	header.Set("Content-Length", strconv.FormatInt(length, 10))
 }
 
 // patience is how long a reader may take nothing of what it is sent, and

@@ -33,7 +33,7 @@ func parseTail(query url.Values) (lines int, err error) {
 
 // sendTail sends the last lines of a finished log.
 func sendTail(w http.ResponseWriter, r *http.Request, f *os.File, info fs.FileInfo, tag string, lines int) error {
-	return decompress(f, func(z io.Reader) error {
+	return decompress(f, info.Size(), func(z io.Reader) error {
 		end, err := tail(z, lines)
 		if err != nil {
 			return err

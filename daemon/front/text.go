@@ -1,6 +1,7 @@
 package front
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"io"
@@ -15,6 +16,8 @@ import (
 )
 
 const (
+	// smallFile is the size up to which a log is read as a whole.
+	smallFile = 1 << 20
 	// smallText is the size up to which a text is decompressed as a whole
 	// before anything is sent: then its length is known and parts of it
 	// can be had. Of a larger one they cannot, because nobody knows
@@ -26,19 +29,40 @@ const (
 
 // What is needed to decompress is used again: a reader has 50 kB of tables.
 var (
-	readers = sync.Pool{New: func() any { return new(gzip.Reader) }}
-	texts   = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+	readers = sync.Pool{New: func() any { return &reader{file: bufio.NewReaderSize(nil, atOnce)} }}
+	buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 	chunks  = sync.Pool{New: func() any { return new([atOnce]byte) }}
 )
 
-// decompress calls use with the text of a log.
-func decompress(f *os.File, use func(io.Reader) error) error {
-	z := readers.Get().(*gzip.Reader)
+type reader struct {
+	gzip.Reader
+	file  *bufio.Reader
+	whole bytes.Reader
+}
+
+// decompress calls use with the text of a log. A small file is read at once:
+// decompression is fastest out of memory.
+func decompress(f *os.File, size int64, use func(io.Reader) error) error {
+	z := readers.Get().(*reader)
 	defer readers.Put(z)
-	if err := z.Reset(f); err != nil {
+	var from io.Reader = z.file
+	if size <= smallFile {
+		file := buffers.Get().(*bytes.Buffer)
+		defer buffers.Put(file)
+		file.Reset()
+		file.Grow(int(size) + bytes.MinRead)
+		if _, err := file.ReadFrom(io.LimitReader(f, size)); err != nil {
+			return err
+		}
+		z.whole.Reset(file.Bytes())
+		from = &z.whole
+	} else {
+		z.file.Reset(f)
+	}
+	if err := z.Reset(from); err != nil {
 		return err
 	}
-	return use(z)
+	return use(&z.Reader)
 }
 
 // sendText sends a log's text, with its length and in parts if it is small.
@@ -50,11 +74,12 @@ func sendText(w http.ResponseWriter, r *http.Request, f *os.File, info fs.FileIn
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	return decompress(f, func(z io.Reader) error {
-		if textSize(f, info.Size()) <= smallText {
-			text := texts.Get().(*bytes.Buffer)
-			defer texts.Put(text)
+	return decompress(f, info.Size(), func(z io.Reader) error {
+		if likely := textSize(f, info.Size()); likely <= smallText {
+			text := buffers.Get().(*bytes.Buffer)
+			defer buffers.Put(text)
 			text.Reset()
+			text.Grow(int(likely) + bytes.MinRead)
 			n, err := io.CopyN(text, z, smallText+1)
 			if err != nil && err != io.EOF {
 				return err
@@ -63,6 +88,11 @@ func sendText(w http.ResponseWriter, r *http.Request, f *os.File, info fs.FileIn
 				header.Set("Content-Type", contentType)
 				header.Set("Etag", etag)
 				limitTime(w, n)
+				if wantsAll(r) {
+					announce(w, info, n)
+					_, _ = w.Write(text.Bytes())
+					return nil
+				}
 				http.ServeContent(w, r, "", info.ModTime(), bytes.NewReader(text.Bytes()))
 				return nil
 			}
