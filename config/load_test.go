@@ -194,8 +194,8 @@ func fill(t *testing.T, v reflect.Value) {
 			f.Set(reflect.ValueOf([]string{"x86_64-linux", "i686-linux"}))
 		case name == "output_compression":
 			f.SetString("zstd")
-		case name == "coordinator":
-			f.SetString("https://coordinator.example")
+		case name == "coordinator", name == "bffe":
+			f.SetString("https://" + name + ".example")
 		case name == "client_socket" || name == "client_token_file":
 			f.SetString("/run/" + name)
 		case f.Kind() == reflect.String:

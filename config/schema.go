@@ -54,9 +54,10 @@ type Coordinator struct {
 	MinFree          int64    `toml:"min_free_space" comment:"No builds are handed out while the disk of state_dir has fewer bytes free."`
 }
 
-// Front configures the log endpoint.
+// Front configures the log endpoint, and what else is there.
 type Front struct {
 	Listen []string `toml:"listen" apply:"restart" comment:"Addresses of the log endpoint; [] for none. Everyone who can connect can read all logs."`
+	BFFE   string   `toml:"bffe" apply:"restart" comment:"URL of the Build Farm Front-End, such as http://localhost:8767, which gets all requests but those for logs; empty for a small page of our own."`
 }
 
 // Builder configures how an agent builds, on this machine or another.

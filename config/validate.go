@@ -62,6 +62,9 @@ func (c *Config) validate() []error {
 		v.check(limit.n >= 0, "coordinator.%s must not be negative", limit.key)
 	}
 	v.addresses("front.listen", c.Front.Listen)
+	if c.Front.BFFE != "" {
+		v.urls("front.bffe", []string{c.Front.BFFE})
+	}
 
 	v.builder("local_agent", c.LocalAgent.Builder)
 	v.builder("agent", c.Agent.Builder)

@@ -17,6 +17,8 @@ import (
 	"codeberg.org/tbfg/tbfg/daemon/substitutes"
 	"codeberg.org/tbfg/tbfg/shepherd"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/urfave/cli/v2"
 )
@@ -165,8 +167,8 @@ func runAgent(ctx context.Context, conf config.Agent, a *agent.Agent) error {
 // serveMetrics serves an agent's metrics at addresses until the returned
 // function is called.
 func serveMetrics(addresses []string, a *agent.Agent) (stop func(), err error) {
-	registry := newRegistry()
-	registry.MustRegister(a)
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(a, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, WriteTimeout: time.Minute, IdleTimeout: 5 * time.Minute,

@@ -13,7 +13,7 @@ import (
 func (f *farm) apply(running, next config.Config) {
 	setLogLevel(next.LogLevel)
 	if !reflect.DeepEqual(running.Hooks, next.Hooks) || running.Grace != next.Grace {
-		f.runner = hooksOf(next, f.log)
+		f.runner = hooksOf(next, f.metrics.HookTold, f.log)
 		select {
 		case <-f.hooks: // one that never ran
 		default:

@@ -30,7 +30,7 @@ func (f *farm) runLocalAgent(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	f.metrics.MustRegister(a)
+	f.metrics.Register(a)
 	f.local.Store(a)
 	return a.Run(ctx)
 }

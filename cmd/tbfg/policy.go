@@ -44,8 +44,8 @@ func policyOf(c config.Coordinator) coordinator.Policy {
 }
 
 // hooksOf makes the runner of the configured hooks.
-func hooksOf(conf config.Config, log *slog.Logger) *hooks.Runner {
-	out := hooks.Config{Parallel: conf.Hooks.Parallel, Grace: time.Duration(conf.Grace), Secret: config.ReadSecret, Log: log}
+func hooksOf(conf config.Config, told func(string, time.Duration, bool), log *slog.Logger) *hooks.Runner {
+	out := hooks.Config{Told: told, Parallel: conf.Hooks.Parallel, Grace: time.Duration(conf.Grace), Secret: config.ReadSecret, Log: log}
 	for _, h := range conf.Hooks.Each {
 		out.Hooks = append(out.Hooks, hooks.Hook{Name: h.Name, Events: h.Events, Command: h.Command,
 			DataService: hooks.DataService(h.DataService), Timeout: h.Limit(), Attempts: h.Tries()})
@@ -79,13 +79,19 @@ func guardOf(c config.Coordinator, log *slog.Logger) (clientapi.Guard, error) {
 // roomIn tells whether a directory's disk has room for more builds.
 func roomIn(dir string, least int64) func() error {
 	return func() error {
-		var disk unix.Statfs_t
-		if err := unix.Statfs(dir, &disk); err != nil {
-			return fmt.Errorf("look for room in %s: %w", dir, err)
+		free, err := freeIn(dir)
+		if err == nil && free < least {
+			err = fmt.Errorf("the disk of %s has %d MB left, less than min_free_space (%d MB): make room", dir, free>>20, least>>20)
 		}
-		if free := int64(disk.Bavail) * disk.Bsize; free < least {
-			return fmt.Errorf("the disk of %s has %d MB left, less than min_free_space (%d MB): make room", dir, free>>20, least>>20)
-		}
-		return nil
+		return err
 	}
+}
+
+// freeIn is how many bytes are free on a directory's disk.
+func freeIn(dir string) (int64, error) {
+	var disk unix.Statfs_t
+	if err := unix.Statfs(dir, &disk); err != nil {
+		return 0, fmt.Errorf("look for room in %s: %w", dir, err)
+	}
+	return int64(disk.Bavail) * disk.Bsize, nil
 }

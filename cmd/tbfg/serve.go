@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -24,14 +25,12 @@ import (
 	"codeberg.org/tbfg/tbfg/daemon/events"
 	"codeberg.org/tbfg/tbfg/daemon/front"
 	"codeberg.org/tbfg/tbfg/daemon/hooks"
+	"codeberg.org/tbfg/tbfg/daemon/metrics"
 	"codeberg.org/tbfg/tbfg/daemon/outputs"
 	"codeberg.org/tbfg/tbfg/daemon/secrets"
 	"codeberg.org/tbfg/tbfg/daemon/wire"
 	"codeberg.org/tbfg/tbfg/shepherd"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/urfave/cli/v2"
 )
 
@@ -97,24 +96,23 @@ type farm struct {
 	store       *datastore.Store
 	secrets     *secrets.Dir
 	coordinator *coordinator.Coordinator
+	metrics     *metrics.Metrics
 	runner      *hooks.Runner      // the last one; changed by apply
 	hooks       chan *hooks.Runner // and, if it does not run yet, here
 	keeper      *collection.Keeper
 	events      *events.Stream
 	servers     []*http.Server
-	failed      chan error // of servers
-	agentURL    string     // where the local agent finds the coordinator
-	metrics     *prometheus.Registry
+	failed      chan error                  // of servers
+	agentURL    string                      // where the local agent finds the coordinator
 	local       atomic.Pointer[agent.Agent] // nil until it runs
 }
 
 // openFarm opens the state and listens.
 func openFarm(ctx context.Context, conf config.Config, l *live, log *slog.Logger) (f *farm, err error) {
-	f = &farm{conf: conf, live: l, log: log, hooks: make(chan *hooks.Runner, 1), failed: make(chan error, 16),
-		metrics: newRegistry()}
+	f = &farm{conf: conf, live: l, log: log, metrics: metrics.New(), hooks: make(chan *hooks.Runner, 1), failed: make(chan error, 16)}
 	l.log, l.running, l.apply = log, conf, f.apply
 	l.status = wire.ConfigStatus{File: l.file}
-	f.runner = hooksOf(conf, log)
+	f.runner = hooksOf(conf, f.metrics.HookTold, log)
 	f.hooks <- f.runner
 	defer func() {
 		if err != nil {
@@ -141,7 +139,7 @@ func openFarm(ctx context.Context, conf config.Config, l *live, log *slog.Logger
 	f.checkSecrets()
 	f.coordinator, err = coordinator.Open(ctx, coordinator.Config{
 		Store: f.store, Logs: logs, Outputs: outputs.New(filepath.Join(conf.StateDir, "builds"), conf.Coordinator.MaxOutputSize),
-		Fetch: fetchDerivation(), Settings: settingsOf(conf, f.runner), Now: time.Now, Log: log,
+		Fetch: fetchDerivation(), Settings: settingsOf(conf, f.runner), Observe: f.metrics, Now: time.Now, Log: log,
 	})
 	if err != nil {
 		return f, err
@@ -153,7 +151,8 @@ func openFarm(ctx context.Context, conf config.Config, l *live, log *slog.Logger
 		return f, err
 	}
 	f.events = events.New(f.coordinator, time.Duration(conf.Coordinator.EventKeepAlive), log)
-	metrics := promhttp.HandlerFor(f.metrics, promhttp.HandlerOpts{})
+	f.watch()
+	metrics := f.metrics.Handler()
 	guard, err := guardOf(conf.Coordinator, log)
 	if err != nil {
 		return f, err
@@ -170,7 +169,7 @@ func openFarm(ctx context.Context, conf config.Config, l *live, log *slog.Logger
 	}{
 		{"agent", conf.Coordinator.AgentListen, agents},
 		{"client", conf.Coordinator.ClientListen, guard.Protect(clients)},
-		{"front", conf.Front.Listen, withReports(front.Handler(logs, f.coordinator.Build), f.keeper)},
+		{"front", conf.Front.Listen, withReports(frontHandler(logs, f.coordinator, conf.Front), f.keeper)},
 	} {
 		if err := f.listen(ctx, sockets, s.name, s.addresses, s.handler); err != nil {
 			return f, err
@@ -193,6 +192,12 @@ func (f *farm) listen(ctx context.Context, sockets shepherd.Sockets, name string
 		listeners = append(listeners, socket)
 	}
 	server := newServer(handler, f.log)
+	if name == "front" {
+		// Logs under way and streams of events have no end to wait for.
+		ctx, cancel := context.WithCancel(context.Background())
+		server.BaseContext = func(net.Listener) context.Context { return ctx }
+		server.RegisterOnShutdown(cancel)
+	}
 	f.servers = append(f.servers, server)
 	wrap := func(l net.Listener) net.Listener { return l }
 	if name == "agent" && f.conf.Coordinator.Certificate != "" {
@@ -332,33 +337,22 @@ func (f *farm) close() error {
 	return errors.Join(errs...)
 }
 
-func newRegistry() *prometheus.Registry {
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return registry
+func frontHandler(logs *buildlog.Store, c *coordinator.Coordinator, conf config.Front) http.Handler {
+	var bffe *url.URL
+	if conf.BFFE != "" {
+		bffe, _ = url.Parse(conf.BFFE) // it was validated
+	}
+	return front.Handler(logs, c, bffe)
 }
 
-// healthTimeout is how long the database may take to answer.
-const healthTimeout = 10 * time.Second
-
-// health is a line on how the farm is, and whether it is well.
-func (f *farm) health() (line string, well bool) {
-	ctx, cancel := context.WithTimeout(context.Background(), healthTimeout)
-	defer cancel()
-	agents, err := f.coordinator.Agents(ctx)
-	if err != nil {
-		return "the database does not answer: " + err.Error(), false
-	}
-	held := 0
-	for _, a := range agents {
-		held += len(a.Allocated)
-	}
-	line, well = fmt.Sprintf("%d agents hold %d builds", len(agents), held), true
-	if local := f.local.Load(); local != nil {
-		said, ok := local.Health()
-		line, well = line+"; local agent: "+said, ok
-	}
-	return line, well
+// watch adds to the metrics what is asked for when somebody looks.
+func (f *farm) watch() {
+	f.metrics.Watch(f.coordinator, metrics.Surroundings{
+		DatabaseSizes: f.store.Sizes,
+		DiskFree:      func() (int64, error) { return freeIn(f.conf.StateDir) },
+		Listeners:     f.events.Followers,
+		Now:           time.Now,
+	})
 }
 
 // hostname is what the local agent is called if it has no other name.

@@ -93,7 +93,7 @@ func TestServeFromStartToStop(t *testing.T) {
 			body   string // a part of it
 		}{
 			{s.client + "/agents", 200, `{"agents":[]}`},
-			{s.client + "/metrics", 200, "process_start_time_seconds"},
+			{s.client + "/metrics", 200, "tbfg_disk_free_bytes"},
 			{s.client + "/nonsense", 404, "no such route"},
 			{s.agent + "/agent/" + nobody, 403, "access denied"},
 			{s.agent + "/agents", 404, "no such route"},
@@ -312,18 +312,22 @@ func TestServeSaysWhyItCannotStart(t *testing.T) {
 }
 
 func TestServeOnInheritedSockets(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := l.(*net.TCPListener).File()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	address := l.Addr().String()
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
+	var addresses []string
+	var files []*os.File
+	for range 2 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := l.(*net.TCPListener).File()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		addresses, files = append(addresses, l.Addr().String()), append(files, f)
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	dir := t.TempDir()
 	conf := filepath.Join(dir, "config.toml")
@@ -334,8 +338,8 @@ func TestServeOnInheritedSockets(t *testing.T) {
 	// The shell has the process id that the program will have.
 	self := p.cmd.Path
 	p.cmd.Path = "/bin/sh"
-	p.cmd.Args = []string{"sh", "-c", `LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=client exec "$0" serve --config="$1" --state-dir="$2"`, self, conf, dir}
-	p.cmd.ExtraFiles = []*os.File{f}
+	p.cmd.Args = []string{"sh", "-c", `LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES=client:front exec "$0" serve --config="$1" --state-dir="$2"`, self, conf, dir}
+	p.cmd.ExtraFiles = files
 	p.cmd.Stderr = &p.log
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -344,9 +348,13 @@ func TestServeOnInheritedSockets(t *testing.T) {
 		p.err = p.cmd.Wait()
 		close(p.ended)
 	}()
-	p.says("listening for client connections address=" + address)
-	if status, body := get(t, "http://"+address+"/agents"); status != 200 {
+	p.says("listening for client connections address=" + addresses[0])
+	p.says("listening for front connections address=" + addresses[1])
+	if status, body := get(t, "http://"+addresses[0]+"/agents"); status != 200 {
 		t.Errorf("got %d %s, want the agents", status, body)
+	}
+	if status, body := get(t, "http://"+addresses[1]+"/"); status != 200 || !strings.Contains(body, "Build farm") {
+		t.Errorf("got %d %s, want the front page", status, body)
 	}
 	if status := p.stop(syscall.SIGTERM); status != 0 {
 		t.Errorf("got the status %d, want 0; it said %s", status, p.log.String())

@@ -181,6 +181,7 @@ func (c *Coordinator) allocate(ctx context.Context, agent string, q question, f 
 				c.sched.Release(id, time.Time{})
 			}
 		})
+		ch.then = append(ch.then, func() { c.Observe.Allocated(agent, len(ids)) })
 		for _, id := range ids {
 			err := ch.Allocate(ch.ctx, id, agent)
 			if errors.Is(err, datastore.ErrEnded) {

@@ -26,8 +26,9 @@ type Config struct {
 	// is an error of the code [daemon.Unavailable].
 	Fetch func(ctx context.Context, urls []string, drv storepath.Path) ([]byte, error)
 	Settings
-	Now func() time.Time
-	Log *slog.Logger
+	Observe Observer // nil for nobody
+	Now     func() time.Time
+	Log     *slog.Logger
 }
 
 // A Coordinator is a running coordinator. Its methods may be called from
@@ -40,6 +41,7 @@ type Coordinator struct {
 	Log     *slog.Logger
 	Fetch   func(ctx context.Context, urls []string, drv storepath.Path) ([]byte, error) // see Config
 
+	Observe  Observer
 	current  atomic.Pointer[Settings]
 	requests chan *request   // to the writer
 	quiet    chan struct{}   // closed by Quiesce
@@ -72,7 +74,7 @@ type Coordinator struct {
 // and the store after it.
 func Open(ctx context.Context, config Config) (*Coordinator, error) {
 	c := &Coordinator{
-		Store: config.Store, Logs: config.Logs, Outputs: config.Outputs, Now: config.Now, Log: config.Log, Fetch: config.Fetch,
+		Store: config.Store, Logs: config.Logs, Outputs: config.Outputs, Now: config.Now, Log: config.Log, Fetch: config.Fetch, Observe: config.Observe,
 		requests:  make(chan *request),
 		quiet:     make(chan struct{}),
 		stop:      make(chan struct{}),
@@ -85,6 +87,9 @@ func Open(ctx context.Context, config Config) (*Coordinator, error) {
 		hookNews:  make(chan struct{}),
 		happening: make(chan struct{}),
 		eventNews: make(chan struct{}),
+	}
+	if c.Observe == nil {
+		c.Observe = nobody{}
 	}
 	c.Configure(config.Settings)
 	var err error

@@ -33,6 +33,12 @@ func (c *Coordinator) HookEvents(ctx context.Context, after int64, parked bool, 
 	return c.Store.HookEvents(ctx, after, parked, limit)
 }
 
+// Outbox counts the events in the outbox, by name: those that wait for their
+// hook and those that were given up. It counts the oldest thousands only.
+func (c *Coordinator) Outbox(ctx context.Context) (waiting, parked map[string]int, err error) {
+	return c.Store.CountHookEvents(ctx)
+}
+
 // HookDone takes an event out of the outbox.
 func (c *Coordinator) HookDone(ctx context.Context, id int64) error {
 	return c.change(ctx, func(ch *change) error { return ch.DeleteHookEvent(ch.ctx, id) })

@@ -13,7 +13,7 @@ func (c *Coordinator) SaveLog(ctx context.Context, agent, uuid, format string, b
 	if _, err := heldOrLost(ctx, c.Store.Queries, agent, uuid); err != nil {
 		return err
 	}
-	return c.Logs.Save(uuid, format, body)
+	return c.Logs.Save(uuid, format, countedLog{body, c.Observe})
 }
 
 // A LogChunk says what a part of a log under way is.
@@ -40,6 +40,7 @@ func (c *Coordinator) AppendLog(ctx context.Context, agent, uuid string, chunk L
 			return 0, err
 		}
 	}
+	body = countedLog{body, c.Observe}
 	buf := make([]byte, logBuffer)
 	for offset := chunk.Offset; ; {
 		n, read := body.Read(buf)

@@ -162,6 +162,47 @@ func (c *Coordinator) SetupFailures(ctx context.Context, before int64, limit int
 	return c.Store.SetupFailures(ctx, before, min(limit, MaxSetupFailures), maxMissingListed)
 }
 
+// Recent are the newest builds, at most so many, newest first. They lack their
+// tags and what blocks them.
+func (c *Coordinator) Recent(ctx context.Context, limit int) ([]daemon.Build, error) {
+	rows, err := c.Store.RecentBuilds(ctx, limit)
+	builds := make([]daemon.Build, len(rows))
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	for i := range rows {
+		c.refine(&rows[i])
+		builds[i] = rows[i].Build
+	}
+	return builds, err
+}
+
+// Queue counts the unfinished builds by system and state. Those that an agent
+// has begun count as allocated.
+func (c *Coordinator) Queue() map[string]map[daemon.State]int {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.sched.Queue()
+}
+
+// OldestReady is, for each system with ready builds, when the one of them was
+// submitted that was submitted first.
+func (c *Coordinator) OldestReady(ctx context.Context) (map[string]time.Time, error) {
+	c.mu.RLock()
+	oldest := c.sched.OldestReady()
+	c.mu.RUnlock()
+	times := make(map[string]time.Time, len(oldest))
+	for system, id := range oldest {
+		created, found, err := c.Store.BuildCreated(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if found { // and not ended meanwhile
+			times[system] = created
+		}
+	}
+	return times, nil
+}
+
 // Agents are all agents, in the order in which they were added.
 func (c *Coordinator) Agents(ctx context.Context) ([]daemon.Agent, error) {
 	return c.Store.Agents(ctx)

@@ -119,6 +119,7 @@ func (c *Coordinator) ReportResult(ctx context.Context, agent, uuid string, r da
 // finish ends a build, whoever holds it now.
 func (c *Coordinator) finish(ch *change, b datastore.BuildRow, agent string, r daemon.Result) error {
 	ch.then = append(ch.then, func() {
+		c.Observe.Ended(agent, b.System, r.Success)
 		c.sched.Finish(b.ID, r.Success)
 		if r.Success {
 			c.ended.Succeeded++
@@ -200,6 +201,7 @@ func (c *Coordinator) ReportSetupFailure(ctx context.Context, agent, uuid string
 				return err
 			}
 		}
+		ch.then = append(ch.then, func() { c.Observe.SetupFailed(agent, f.Reason) })
 		before, others, err := ch.SetupFailureCount(ch.ctx, b.ID)
 		if err != nil {
 			return err

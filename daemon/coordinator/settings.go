@@ -58,4 +58,7 @@ func (c *Coordinator) Configure(s Settings) {
 	c.current.Store(&s)
 }
 
+// Lease is how long an agent may be silent; zero for ever.
+func (c *Coordinator) Lease() time.Duration { return c.settings().Lease }
+
 func (c *Coordinator) settings() *Settings { return c.current.Load() }

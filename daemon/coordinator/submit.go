@@ -21,6 +21,7 @@ const (
 // Submit stores the derivation with its input graph and, unless the
 // submission says otherwise, a build of it.
 func (c *Coordinator) Submit(ctx context.Context, s daemon.Submission) (daemon.Submitted, error) {
+	began := c.Now()
 	if err := checkSubmission(&s); err != nil {
 		return daemon.Submitted{}, err
 	}
@@ -54,6 +55,7 @@ func (c *Coordinator) Submit(ctx context.Context, s daemon.Submission) (daemon.S
 		return daemon.Submitted{}, err
 	}
 	c.graphs.forget(nodes)
+	c.Observe.SubmissionTook(c.Now().Sub(began))
 	if done.UUID != "" {
 		c.Log.Info("build "+done.UUID+" submitted", "derivation", s.Derivation, "priority", s.Priority, "inputs", done.Inputs)
 	}
@@ -109,6 +111,7 @@ func (c *Coordinator) insertBuild(ch *change, s daemon.Submission, derivation in
 	}
 	in := schedulerBuild(&datastore.QueuedBuild{ID: id, Shape: shape, Priority: s.Priority, NotBefore: s.NotBefore, Tags: s.Tags})
 	ch.then = append(ch.then, func() {
+		c.Observe.Submitted(in.System)
 		c.sched.Add(in)
 		c.announce()
 	})

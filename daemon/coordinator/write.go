@@ -107,6 +107,7 @@ func (c *Coordinator) commit(batch []*request) {
 	}
 	ctx := context.Background()
 	results := make([]error, len(batch))
+	began := c.Now()
 	err := c.Store.Update(ctx, func(tx *datastore.Tx) error {
 		for i, r := range batch {
 			if r.ctx.Err() != nil {
@@ -124,6 +125,7 @@ func (c *Coordinator) commit(batch []*request) {
 		}
 		return nil
 	})
+	c.Observe.Committed(c.Now().Sub(began), len(batch), err != nil)
 	if err != nil {
 		// The disk may hold the changes or not: refresh makes sure that it
 		// does not, and looks.

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon"
 	"codeberg.org/tbfg/tbfg/nix/storepath"
@@ -48,8 +49,32 @@ func (q Queries) Build(ctx context.Context, uuid string) (b BuildRow, found bool
 	return b, true, err
 }
 
-// scanBuild reads a row of the queries build and builds, which have the same
-// columns.
+// RecentBuilds are the newest builds, at most so many, newest first. They lack
+// their tags.
+func (q Queries) RecentBuilds(ctx context.Context, limit int) ([]BuildRow, error) {
+	var builds []BuildRow
+	err := q.stmts.each(ctx, "recent_builds", []any{limit}, func(rows *sql.Rows) error {
+		var b BuildRow
+		err := scanBuild(rows, &b)
+		builds = append(builds, b)
+		return err
+	})
+	return builds, err
+}
+
+// BuildCreated is when a build was submitted.
+func (q Queries) BuildCreated(ctx context.Context, id int64) (created time.Time, found bool, err error) {
+	err = q.stmts.each(ctx, "build_created", []any{id}, func(rows *sql.Rows) error {
+		var text sql.NullString
+		err := rows.Scan(&text)
+		created, found = parseTime(text), true
+		return err
+	})
+	return created, found, err
+}
+
+// scanBuild reads a row of the queries build, builds and recent_builds, which
+// have the same columns.
 func scanBuild(rows *sql.Rows, b *BuildRow) error {
 	var created, ended, deferred, holder, finisher, result, reason sql.NullString
 	var started sql.NullBool

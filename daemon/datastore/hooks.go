@@ -35,6 +35,26 @@ func (q Queries) HookEvents(ctx context.Context, after int64, parked bool, limit
 	return events, err
 }
 
+// maxCounted bounds how much of the outbox is counted.
+const maxCounted = 10_000
+
+// CountHookEvents counts the oldest events in the outbox by name.
+func (q Queries) CountHookEvents(ctx context.Context) (waiting, parked map[string]int, err error) {
+	waiting, parked = make(map[string]int), make(map[string]int)
+	err = q.stmts.each(ctx, "hook_event_names", []any{maxCounted}, func(rows *sql.Rows) error {
+		var event string
+		var given bool
+		err := rows.Scan(&event, &given)
+		if given {
+			parked[event]++
+		} else {
+			waiting[event]++
+		}
+		return err
+	})
+	return waiting, parked, err
+}
+
 // DeleteHookEvent takes an event out of the outbox: its hook has been told.
 func (t *Tx) DeleteHookEvent(ctx context.Context, id int64) error {
 	_, err := t.stmts.exec(ctx, "hook_event_delete", id)

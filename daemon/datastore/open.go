@@ -139,6 +139,18 @@ func (s *Store) Close() error {
 // File is the database's file name.
 func (s *Store) File() string { return s.file }
 
+// Sizes are how many bytes the database file and its write-ahead log have.
+func (s *Store) Sizes() (file, wal int64) {
+	size := func(name string) int64 {
+		info, err := os.Stat(name)
+		if err != nil {
+			return 0
+		}
+		return info.Size()
+	}
+	return size(s.file), size(s.file + "-wal")
+}
+
 // dsn makes a URI of the file name, in which '?', '#' and '%' are harmless.
 func dsn(file, options string) string {
 	if abs, err := filepath.Abs(file); err == nil {

@@ -77,6 +77,8 @@ var mayScan = map[string]string{
 	// Forgets them all, and SQLite does that at once.
 	"complete_graphs_delete": "SCAN complete_graphs",
 	// They stop at their limits.
+	"recent_builds":      "SCAN b",
+	"hook_event_names":   "SCAN unprocessed_hook_events",
 	"old_builds":         "SCAN b USING INDEX builds_ended",
 	"nth_finished_build": "SCAN builds USING COVERING INDEX builds_ended",
 }

@@ -16,6 +16,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -34,6 +35,7 @@ type farm struct {
 	names  *strings.Replacer // $name to the build's UUID
 	file   []byte            // the log.gz of $done
 	log    string            // and its text
+	large  string            // the text of $large
 }
 
 func newFarm(t *testing.T) *farm {
@@ -50,7 +52,7 @@ func newFarm(t *testing.T) *farm {
 	if err != nil {
 		t.Fatal(err)
 	}
-	logs, err := buildlog.Open(filepath.Join(t.TempDir(), "build-logs"), 1<<20)
+	logs, err := buildlog.Open(filepath.Join(t.TempDir(), "build-logs"), 1<<24)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +61,7 @@ func newFarm(t *testing.T) *farm {
 	add := func(name string, state daemon.State) (uuid string) {
 		uuid = fmt.Sprintf("00000000-0000-4000-8000-%012d", len(builds))
 		builds[uuid] = state
-		names = append(names, "$"+name, uuid)
+		names = append(names, "$"+name+"/", uuid+"/")
 		return uuid
 	}
 	save := func(uuid, format, body string) {
@@ -76,7 +78,21 @@ func newFarm(t *testing.T) *farm {
 	}
 	save(add("done", daemon.Succeeded), "gzip", string(file))
 	save(add("empty", daemon.Failed), "none", "")
-	for name, content := range map[string][]byte{"damaged": []byte("no gzip data"), "truncated": file[:len(file)/2]} {
+	old, err := os.ReadFile("testdata/old.log.bz2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	save(add("bzip2", daemon.Succeeded), "bzip2", string(old))
+	large := strings.Repeat(string(text), smallText/len(text)+1)
+	uuid := add("large", daemon.Succeeded)
+	save(uuid, "none", large)
+	largeFile, err := os.ReadFile(logs.File(uuid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	save(add("two", daemon.Succeeded), "gzip", string(largeFile)+string(file))
+	for name, content := range map[string][]byte{"damaged": []byte("no gzip data"), "truncated": file[:len(file)/2],
+		"incomplete": incomplete(file)} {
 		uuid := add(name, daemon.Succeeded)
 		save(uuid, "none", "")
 		if err := os.WriteFile(logs.File(uuid), content, 0o644); err != nil {
@@ -85,23 +101,44 @@ func newFarm(t *testing.T) *farm {
 	}
 	trouble := add("trouble", daemon.Ready)
 
-	server := httptest.NewServer(Handler(logs, func(_ context.Context, uuid string) (daemon.BuildDetail, error) {
-		var build daemon.BuildDetail
-		state, known := builds[uuid]
-		switch {
-		case len(uuid) != 36:
-			return build, daemon.Errorf(daemon.Invalid, "%q is no UUID", uuid)
-		case !known:
-			return build, daemon.Errorf(daemon.NotFound, "there is no build %s", uuid)
-		case uuid == trouble:
-			return build, errors.New("disk on fire")
-		}
-		build.State = state
-		return build, nil
-	}))
+	server := httptest.NewServer(Handler(logs, &someFarm{states: builds, trouble: trouble}, nil))
 	t.Cleanup(server.Close)
-	return &farm{server, strings.NewReplacer(names...), file, string(text)}
+	return &farm{server, strings.NewReplacer(names...), file, string(text), large}
 }
+
+// incomplete is a gzip file that lacks a part, and says truly that its text is
+// small.
+func incomplete(file []byte) []byte {
+	return append(slices.Clone(file[:len(file)/2]), file[len(file)-8:]...)
+}
+
+// someFarm is a coordinator that only tells of builds.
+type someFarm struct {
+	states  map[string]daemon.State
+	trouble string // the build that cannot be looked up
+}
+
+func (f *someFarm) Build(_ context.Context, uuid string) (build daemon.BuildDetail, err error) {
+	state, known := f.states[uuid]
+	switch {
+	case len(uuid) != 36:
+		return build, daemon.Errorf(daemon.Invalid, "%q is no UUID", uuid)
+	case !known:
+		return build, daemon.Errorf(daemon.NotFound, "there is no build %s", uuid)
+	case uuid == f.trouble:
+		return build, errors.New("disk on fire")
+	}
+	build.State = state
+	return build, nil
+}
+
+func (f *someFarm) Agents(context.Context) ([]daemon.Agent, error) { return nil, nil }
+
+func (f *someFarm) Recent(context.Context, int) ([]daemon.Build, error) { return nil, nil }
+
+func (f *someFarm) Queue() map[string]map[daemon.State]int { return nil }
+
+func (f *someFarm) Trouble() error { return nil }
 
 func TestScripts(t *testing.T) {
 	before := slog.Default()
@@ -194,6 +231,10 @@ func (f *farm) body(t *testing.T, claim string) string {
 	switch {
 	case claim == "log":
 		return f.log
+	case claim == "large":
+		return f.large
+	case claim == "large then log":
+		return f.large + f.log
 	case claim == "file":
 		return string(f.file)
 	case strings.HasPrefix(claim, "file "):

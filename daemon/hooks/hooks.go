@@ -17,7 +17,10 @@ type Config struct {
 	// Secret reads a file that holds a token. The warning, if there is one,
 	// says how to keep others from reading it.
 	Secret func(file string) (secret, warning string, err error)
-	Log    *slog.Logger
+	// Told hears, if it is not nil, how long each attempt took to tell a hook of
+	// an event, and whether it failed.
+	Told func(event string, took time.Duration, failed bool)
+	Log  *slog.Logger
 }
 
 // A Hook is one that is told of events: a program or a Guix Data Service.

@@ -84,7 +84,11 @@ func (d *dispatcher) attempt(h *hook, it *item) (again time.Time, err error) {
 	e := events[0]
 	if !it.told {
 		ctx, cancel := context.WithTimeout(d.work, h.timeout)
+		began := time.Now()
 		err := h.tell(ctx, e)
+		if d.Told != nil {
+			d.Told(e.Event, time.Since(began), err != nil)
+		}
 		late := ctx.Err() != nil
 		cancel()
 		switch {

@@ -82,9 +82,7 @@ func (s *Scheduler) AllocateTo(agent Agent, n int) []int64 {
 			break
 		}
 		b := s.builds.at(best)
-		s.counts.count(b, -1)
 		b.held = true
-		s.counts.count(b, 1)
 		s.place(best)
 		given = append(given, b.id)
 	}

@@ -49,6 +49,7 @@ type build struct {
 	held     bool // by an agent
 	deferred bool // has a time in [Scheduler.notBefore]
 	gone     bool // finished or canceled
+	counted  standing
 
 	// What follows belongs to settle.
 	link    link

@@ -24,9 +24,7 @@ func (s *Scheduler) Release(id int64, notBefore time.Time) {
 	if b.queue != noQueue {
 		s.leave(i, b) // its place there depends on the time
 	}
-	s.counts.count(b, -1)
 	b.held = false
-	s.counts.count(b, 1)
 	s.postpone(i, notBefore)
 	s.place(i)
 }

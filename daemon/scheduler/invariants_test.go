@@ -3,6 +3,7 @@ package scheduler
 import (
 	"maps"
 	"math"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -24,6 +25,36 @@ func checkInvariants(t tester, s *Scheduler) {
 	checkTags(t, s)
 	checkValues(t, s)
 	checkMemory(t, s)
+	checkStandings(t, s)
+}
+
+func checkStandings(t tester, s *Scheduler) {
+	t.Helper()
+	want, oldest := make(map[string]map[daemon.State]int), make(map[string]int64)
+	for name, in := range s.systemByID {
+		for id, i := range s.buildByID.all() {
+			b := s.builds.at(i)
+			if b.system != in {
+				continue
+			}
+			if b.counted != b.standing() {
+				t.Fatalf("build %d is counted as %v, want %v", id, b.counted, b.standing())
+			}
+			if want[name] == nil {
+				want[name] = make(map[daemon.State]int)
+			}
+			want[name][standings[b.counted]]++
+			if first, there := oldest[name]; b.counted == ready && (!there || id < first) {
+				oldest[name] = id
+			}
+		}
+	}
+	if got := s.Queue(); !reflect.DeepEqual(got, want) {
+		t.Fatalf("got the counts %v, want %v", got, want)
+	}
+	if got := s.OldestReady(); !maps.Equal(got, oldest) {
+		t.Fatalf("got the oldest ready builds %v, want %v", got, oldest)
+	}
 }
 
 func checkQueues(t tester, s *Scheduler) {

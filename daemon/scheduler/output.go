@@ -125,18 +125,12 @@ func (s *Scheduler) spread(i int32, was status) {
 // block adds to what blocks a build, and leaves the consequences to spread.
 func (s *Scheduler) block(b *build, n int32) {
 	was := b.blocked > 0
-	counted := b.link != adding // by Add at its end, by remove no more
-	if counted {
-		s.counts.count(b, -1)
-	}
 	b.blocked += n
-	if counted {
-		s.counts.count(b, 1)
-	}
 	is := b.blocked > 0
 	if was == is {
 		return
 	}
+	s.recount(b)
 	for _, i := range s.lists.get(b.makes) {
 		o := s.outputs.at(i)
 		hopeless := o.hopeless()

@@ -21,6 +21,8 @@ const (
 type system struct {
 	queues  []int32
 	ofClass map[*class]int32
+	counts  [len(standings)]int32 // builds by standing; that of nowhere means nothing
+	ready   []int64               // a heap of numbers, see pushReady
 }
 
 func (s *Scheduler) system(name string) int32 {
@@ -46,6 +48,7 @@ func (s *Scheduler) place(i int32) {
 	default:
 		s.join(i, b, s.readyQueue(b.system, s.tags.class(b.tags)))
 	}
+	s.recount(b)
 }
 
 // readyQueue finds the queue of a system and class, or makes one.

@@ -23,12 +23,10 @@ type Scheduler struct {
 	tags       tagSets
 	agents     map[string][]string // the keys of each agent's tags
 
-	counts counts
-
 	steps []step // of spread; empty between calls
 
 	// mu guards what follows among those who only ask, and also the derived
-	// priorities and chains of builds and their order in queues.
+	// priorities and chains of builds, their order in queues, and system.ready.
 	mu       sync.Mutex
 	endless  int               // builds with an endless chain
 	blockers map[int32][]int64 // what BlockedBy found out; nil after a change
@@ -73,7 +71,6 @@ func (s *Scheduler) Add(in Build) {
 		s.addMake(i, b, id)
 	}
 	s.place(i)
-	s.counts.count(b, 1)
 	b.link = fresh
 	s.fresh = append(s.fresh, i)
 }
@@ -100,7 +97,6 @@ func (s *Scheduler) remove(id int64, outcome func(*output)) {
 	}
 	s.blockers = nil
 	b := s.builds.at(i)
-	s.counts.count(b, -1)
 	s.unlink(b)
 	s.buildByID.drop(id)
 	b.gone, b.named = true, b.needs.n
@@ -133,19 +129,7 @@ func (s *Scheduler) State(id int64) (state daemon.State, known bool) {
 	if !known {
 		return "", false
 	}
-	b := s.builds.at(i)
-	switch {
-	case b.held:
-		return daemon.Allocated, true
-	case b.blocked > 0:
-		return daemon.Blocked, true
-	case b.missing > 0:
-		return daemon.Waiting, true
-	case b.deferred:
-		return daemon.Deferred, true
-	default:
-		return daemon.Ready, true
-	}
+	return standings[s.builds.at(i).counted], true
 }
 
 // Len is the number of unfinished builds.

@@ -1,0 +1,1 @@
+SELECT created_at FROM builds WHERE id = ?1
