@@ -66,7 +66,7 @@ func TestTheDiskIsFull(t *testing.T) {
 	seed := seed(t)
 	random := rand.New(rand.NewPCG(seed, 5))
 	graph, url := newGraph(t, random, 4, 20)
-	dir := smallDisk(t, "8m")
+	dir := smallDisk(t, "24m") // has room for the history of all builds without the ballast
 	farm := NewFarm(t, filepath.Join(dir, "state"), url, func(c *config.Config) { c.Coordinator.MinFree = 0 })
 	farm.Start()
 	w := &World{AgentURL: farm.AgentURL, ClientURL: farm.ClientURL, Wait: farm.Wait, Graph: graph, Seed: seed}
