@@ -20,7 +20,7 @@ type Config struct {
 	Store *datastore.Store
 	Logs  *buildlog.Store
 	// Fetch returns the text of a derivation, from the local store or from
-	// one of the substitute URLs. What it cannot have now but perhaps later
+	// one of the substitute URLs; the text never changes. What it cannot have now but perhaps later
 	// is an error of the code [daemon.Unavailable].
 	Fetch func(ctx context.Context, urls []string, drv storepath.Path) ([]byte, error)
 	Settings
@@ -80,6 +80,7 @@ func Open(ctx context.Context, config Config) (*Coordinator, error) {
 		began:     config.Now(),
 		hookNews:  make(chan struct{}),
 	}
+	c.graphs.many = make(chan struct{}, 1)
 	c.Configure(config.Settings)
 	var err error
 	if c.sched, c.ended, err = c.load(ctx); err != nil {

@@ -16,7 +16,7 @@ func (c *Coordinator) loadDerivation(urls []string, path storepath.Path) (*deriv
 	if err != nil {
 		return nil, err
 	}
-	drv, err := derivation.Parse(text)
+	drv, err := derivation.ParseOwned(text)
 	if err != nil {
 		return nil, daemon.Errorf(daemon.Invalid, "%s is not a sound derivation: %v", path, err)
 	}

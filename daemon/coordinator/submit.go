@@ -37,10 +37,8 @@ func (c *Coordinator) Submit(ctx context.Context, s daemon.Submission) (daemon.S
 	}
 	defer release()
 	var done daemon.Submitted
-	var stored []*node
 	err = c.change(ctx, func(ch *change) error {
-		var err error
-		if stored, err = ch.storeGraph(graph); err != nil {
+		if err := ch.storeGraph(graph); err != nil {
 			return err
 		}
 		id, err := ch.DerivationID(ch.ctx, s.Derivation)
@@ -61,7 +59,6 @@ func (c *Coordinator) Submit(ctx context.Context, s daemon.Submission) (daemon.S
 	if err != nil {
 		return daemon.Submitted{}, err
 	}
-	c.graphs.forget(stored)
 	if done.UUID != "" {
 		c.Log.Info("build "+done.UUID+" submitted", "derivation", s.Derivation, "priority", s.Priority, "inputs", done.Inputs)
 	}

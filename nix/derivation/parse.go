@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
+	"unsafe"
 
 	"codeberg.org/tbfg/tbfg/nix/storepath"
 )
@@ -18,8 +19,16 @@ import (
 // The result takes memory in proportion to the data, which it does not refer
 // to. Its strings share one copy of the text: whoever keeps a single one of
 // them for long clones it.
-func Parse(data []byte) (*Derivation, error) {
-	p := parser{scanner: newScanner(string(data))}
+func Parse(data []byte) (*Derivation, error) { return parse(string(data)) }
+
+// ParseOwned is Parse of data that never change: the result shares them
+// instead of a copy.
+func ParseOwned(data []byte) (*Derivation, error) {
+	return parse(unsafe.String(unsafe.SliceData(data), len(data)))
+}
+
+func parse(text string) (*Derivation, error) {
+	p := parser{scanner: newScanner(text)}
 	d := p.derivation()
 	if p.err != nil {
 		return nil, fmt.Errorf("parse derivation: %w", p.err)
