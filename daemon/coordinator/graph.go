@@ -17,6 +17,7 @@ const (
 	maxGraph     = 200_000 // derivations
 	graphFetches = 16      // at the same time, for one submission
 	maxAsked     = 256     // derivations that the database is asked for at once
+	enoughAsked  = 64      // for which it is asked before others are read: going down first, parts are whole soon
 	maxKept      = 20_000  // nodes of a list of servers; with large texts some hundred MB
 	maxLists     = 20
 )
@@ -166,7 +167,7 @@ func (w *walk) work() {
 	defer g.mu.Unlock()
 	for {
 		switch {
-		case len(w.read) > 0:
+		case len(w.read) > 0 && len(w.ask) < enoughAsked:
 			n := w.read[len(w.read)-1]
 			w.read = w.read[:len(w.read)-1]
 			w.hire()
