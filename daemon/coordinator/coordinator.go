@@ -22,7 +22,7 @@ type Config struct {
 	// Outputs is where agents' outputs go, if they are wanted.
 	Outputs *outputs.Store
 	// Fetch returns the text of a derivation, from the local store or from
-	// one of the substitute URLs. What it cannot have now but perhaps later
+	// one of the substitute URLs; the text never changes. What it cannot have now but perhaps later
 	// is an error of the code [daemon.Unavailable].
 	Fetch func(ctx context.Context, urls []string, drv storepath.Path) ([]byte, error)
 	Settings
@@ -91,6 +91,7 @@ func Open(ctx context.Context, config Config) (*Coordinator, error) {
 	if c.Observe == nil {
 		c.Observe = nobody{}
 	}
+	c.graphs.many = make(chan struct{}, 1)
 	c.Configure(config.Settings)
 	var err error
 	if c.sched, c.ended, err = c.load(ctx); err != nil {

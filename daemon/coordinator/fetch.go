@@ -10,13 +10,13 @@ import (
 	"codeberg.org/tbfg/tbfg/nix/storepath"
 )
 
-// loadDerivation gets one derivation.
+// loadDerivation gets one derivation, without its arguments and environment.
 func (c *Coordinator) loadDerivation(urls []string, path storepath.Path) (*derivation.Derivation, error) {
 	text, err := c.fetch(urls, path)
 	if err != nil {
 		return nil, err
 	}
-	drv, err := derivation.Parse(text)
+	drv, err := derivation.ParseLinks(text)
 	if err != nil {
 		return nil, daemon.Errorf(daemon.Invalid, "%s is not a sound derivation: %v", path, err)
 	}

@@ -17,11 +17,12 @@ const (
 	maxGraph     = 200_000 // derivations
 	graphFetches = 16      // at the same time, for one submission
 	maxAsked     = 256     // derivations that the database is asked for at once
+	enoughAsked  = 64      // for which it is asked before others are read: going down first, parts are whole soon
 	maxKept      = 20_000  // nodes of a list of servers; with large texts some hundred MB
 	maxLists     = 20
 )
 
-// graphs are the derivations that submissions read and did not store yet.
+// graphs are the derivations that submissions read.
 // Those that are submitted side by side have most of theirs in common: each
 // derivation is read once, by whoever meets it first, and the others wait for
 // it.
@@ -33,6 +34,8 @@ type graphs struct {
 	mu    sync.Mutex                          // guards what follows, and the nodes; held for microseconds
 	nodes map[string]map[storepath.Path]*node // by the servers: what one lacks, another may have
 	users int                                 // submissions and walks under way; without any, the nodes are forgotten
+	whole []*node                             // to be stored, each after its inputs
+	many  chan struct{}                       // capacity 1: whole has so many that the writer should begin
 }
 
 // A node is a derivation that is being read.
@@ -135,12 +138,13 @@ func (g *graphs) of(urls []string) map[storepath.Path]*node {
 func (g *graphs) leave() {
 	g.users--
 	if g.users == 0 {
-		g.nodes = nil
+		g.nodes, g.whole = nil, nil
 	}
 }
 
 // meet makes a node, to be read by this walk. The caller holds mu.
 func (w *walk) meet(path storepath.Path) *node {
+	path = storepath.Path(strings.Clone(string(path))) // a part of a long text
 	n := &node{path: path, known: w.known}
 	w.known[path] = n
 	w.ask = append(w.ask, n)
@@ -163,7 +167,7 @@ func (w *walk) work() {
 	defer g.mu.Unlock()
 	for {
 		switch {
-		case len(w.read) > 0:
+		case len(w.read) > 0 && len(w.ask) < enoughAsked:
 			n := w.read[len(w.read)-1]
 			w.read = w.read[:len(w.read)-1]
 			w.hire()
@@ -255,8 +259,11 @@ func (g *graphs) end(n *node, err error) {
 		if n.done != nil {
 			close(n.done)
 		}
-		if err != nil {
+		switch {
+		case err != nil:
 			delete(n.known, n.path)
+		case !n.stored: // as only those are that the database knew
+			g.add(n)
 		}
 		for _, above := range n.above {
 			if above.open--; above.open == 0 || err != nil {
@@ -265,65 +272,4 @@ func (g *graphs) end(n *node, err error) {
 		}
 		n.above = nil
 	}
-}
-
-// forget is for nodes that the database knows now.
-func (g *graphs) forget(order []*node) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for _, n := range order {
-		delete(n.known, n.path)
-	}
-}
-
-// storeGraph stores what is not stored yet of a whole graph, and returns it;
-// once it is committed, the caller has it forgotten.
-func (ch *change) storeGraph(root *node) (order []*node, err error) {
-	order = inOrder(ch.Tx, root)
-	if len(order) == 0 {
-		return nil, nil
-	}
-	graph := make([]datastore.Node, len(order))
-	for i, n := range order {
-		graph[i] = datastore.Node{Path: n.path, Derivation: n.drv}
-	}
-	ch.undo = append(ch.undo, func() {
-		for _, n := range order {
-			n.tx = nil
-		}
-	})
-	ch.then = append(ch.then, func() {
-		for _, n := range order {
-			n.stored, n.drv, n.inputs = true, nil, nil
-		}
-	})
-	return order, ch.InsertGraph(ch.ctx, graph)
-}
-
-// inOrder lists what is not stored yet of a graph so that inputs come first,
-// and marks it as stored by the transaction.
-func inOrder(tx *datastore.Tx, root *node) (order []*node) {
-	type frame struct {
-		node *node
-		next int // the input to visit next
-	}
-	var stack []frame
-	visit := func(n *node) {
-		if !n.stored && n.tx != tx {
-			n.tx = tx
-			stack = append(stack, frame{node: n})
-		}
-	}
-	visit(root)
-	for len(stack) > 0 {
-		top := &stack[len(stack)-1]
-		if top.next < len(top.node.inputs) {
-			top.next++
-			visit(top.node.inputs[top.next-1])
-			continue
-		}
-		order = append(order, top.node)
-		stack = stack[:len(stack)-1]
-	}
-	return order
 }

@@ -38,10 +38,8 @@ func (c *Coordinator) Submit(ctx context.Context, s daemon.Submission) (daemon.S
 	}
 	defer release()
 	var done daemon.Submitted
-	var nodes []*node
 	err = c.change(ctx, func(ch *change) error {
-		var err error
-		if nodes, err = ch.storeGraph(graph); err != nil {
+		if err := ch.storeGraph(graph); err != nil {
 			return err
 		}
 		id, err := ch.DerivationID(ch.ctx, s.Derivation)
@@ -54,7 +52,6 @@ func (c *Coordinator) Submit(ctx context.Context, s daemon.Submission) (daemon.S
 	if err != nil {
 		return daemon.Submitted{}, err
 	}
-	c.graphs.forget(nodes)
 	c.Observe.SubmissionTook(c.Now().Sub(began))
 	if done.UUID != "" {
 		c.Log.Info("build "+done.UUID+" submitted", "derivation", s.Derivation, "priority", s.Priority, "inputs", done.Inputs)

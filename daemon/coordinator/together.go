@@ -123,9 +123,8 @@ func (c *Coordinator) storeGraph(ctx context.Context, urls []string, s daemon.Su
 		return 0, err
 	}
 	defer release()
-	var nodes []*node
 	err = c.change(ctx, func(ch *change) (err error) {
-		if nodes, err = ch.storeGraph(graph); err != nil {
+		if err := ch.storeGraph(graph); err != nil {
 			return err
 		}
 		id, err = ch.DerivationID(ch.ctx, s.Derivation)
@@ -134,7 +133,6 @@ func (c *Coordinator) storeGraph(ctx context.Context, urls []string, s daemon.Su
 	if err != nil {
 		return 0, err
 	}
-	c.graphs.forget(nodes)
 	return id, nil
 }
 

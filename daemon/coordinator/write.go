@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon"
@@ -76,6 +77,8 @@ func (c *Coordinator) write() {
 		select {
 		case first := <-c.requests:
 			c.commit(c.collect(first))
+		case <-c.graphs.many:
+			c.commit(nil)
 		case <-timer.C:
 		case <-c.stop:
 			return
@@ -97,7 +100,9 @@ func (c *Coordinator) collect(first *request) []*request {
 	return batch
 }
 
-// commit runs a batch in one transaction and answers each request.
+// commit runs a batch in one transaction and answers each request. Before them
+// it stores derivations that were read; those who need them come to know if
+// that fails.
 func (c *Coordinator) commit(batch []*request) {
 	if err := c.refresh(); err != nil {
 		for _, r := range batch {
@@ -106,6 +111,13 @@ func (c *Coordinator) commit(batch []*request) {
 		return
 	}
 	ctx := context.Background()
+	if part := c.graphs.take(); len(part) > 0 {
+		r := &request{ctx: ctx, do: func(ch *change) error { return ch.storeNodes(part) }, err: make(chan error, 1)}
+		batch = slices.Insert(batch, 0, r)
+	}
+	if len(batch) == 0 {
+		return
+	}
 	results := make([]error, len(batch))
 	began := c.Now()
 	err := c.Store.Update(ctx, func(tx *datastore.Tx) error {

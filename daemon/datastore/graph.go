@@ -4,11 +4,14 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"slices"
 
 	"codeberg.org/tbfg/tbfg/daemon"
 	"codeberg.org/tbfg/tbfg/nix/derivation"
 	"codeberg.org/tbfg/tbfg/nix/storepath"
+
+	"github.com/mattn/go-sqlite3"
 )
 
 // A Node is a derivation of a graph.
@@ -32,11 +35,50 @@ func (t *Tx) InsertGraph(ctx context.Context, graph []Node) (err error) {
 			t.met.back(before) // not all of these have their rows
 		}
 	}()
-	g := graphInsertion{Tx: t, systems: make(map[string]int64)}
-	fresh, err := g.fresh(ctx, graph)
-	if err != nil || len(fresh) == 0 {
+	fresh := make([]Node, 0, len(graph))
+	for _, n := range graph {
+		_, met := t.met.nodes[n.Path]
+		if _, known := t.nodes.get(n.Path); !met && !known {
+			fresh = append(fresh, n)
+		}
+	}
+	if len(fresh) == 0 {
+		return nil
+	}
+	// Mostly all of them are new: whoever reads derivations asks before.
+	err = t.Part(ctx, func() error { return t.insertFresh(ctx, fresh) })
+	var e sqlite3.Error
+	if !errors.As(err, &e) || e.ExtendedCode != sqlite3.ErrConstraintUnique {
 		return err
 	}
+	if fresh, err = t.unknown(ctx, fresh); err != nil || len(fresh) == 0 {
+		return err
+	}
+	return t.insertFresh(ctx, fresh)
+}
+
+// unknown is the part of a graph that is not stored.
+func (t *Tx) unknown(ctx context.Context, graph []Node) ([]Node, error) {
+	paths := make([]storepath.Path, len(graph))
+	for i, n := range graph {
+		paths[i] = n.Path
+	}
+	unknown, err := t.Unknown(ctx, paths)
+	if err != nil {
+		return nil, err
+	}
+	fresh := make([]Node, 0, len(unknown))
+	for _, n := range graph {
+		if len(unknown) > 0 && n.Path == unknown[0] {
+			fresh, unknown = append(fresh, n), unknown[1:]
+		}
+	}
+	return fresh, nil
+}
+
+// insertFresh stores derivations that are not stored.
+func (t *Tx) insertFresh(ctx context.Context, fresh []Node) error {
+	g := graphInsertion{Tx: t, systems: make(map[string]int64)}
 	outputs, err := g.insertOutputs(ctx, fresh)
 	if err != nil {
 		return err
@@ -46,6 +88,7 @@ func (t *Tx) InsertGraph(ctx context.Context, graph []Node) (err error) {
 	}
 	g.derivations = make([]any, 0, len(fresh)*derivationColumns)
 	g.outputs = make([]any, 0, len(outputs)*outputColumns)
+	g.packed = make([]byte, 0, len(fresh)*packedSize)
 	for _, n := range fresh {
 		made := len(n.Derivation.Outputs)
 		if err := g.add(ctx, n, outputs[:made]); err != nil {
@@ -60,45 +103,37 @@ func (t *Tx) InsertGraph(ctx context.Context, graph []Node) (err error) {
 	return err
 }
 
+// packedSize is about what the lists of row numbers of a derivation take.
+const packedSize = 64
+
 // graphInsertion collects the rows of a graph, so that they are inserted in
 // few statements: those cost more than the rows.
 type graphInsertion struct {
 	*Tx
 	last        int64 // row of derivations
 	systems     map[string]int64
-	derivations []any // rows to insert, column after column
-	outputs     []any // of derivation_outputs
+	derivations []any   // rows to insert, column after column
+	outputs     []any   // of derivation_outputs
+	packed      []byte  // lists of row numbers in these rows
+	inputs      []int64 // of the last derivation, like needs; room for the next
+	needs       []int64
 }
 
-// fresh is the part of a graph that is not stored yet.
-func (g *graphInsertion) fresh(ctx context.Context, graph []Node) ([]Node, error) {
-	paths := make([]storepath.Path, 0, len(graph))
-	for _, n := range graph {
-		if _, met := g.met.nodes[n.Path]; !met {
-			paths = append(paths, n.Path)
-		}
-	}
-	unknown, err := g.Unknown(ctx, paths)
-	if err != nil {
-		return nil, err
-	}
-	fresh := make([]Node, 0, len(unknown))
-	for _, n := range graph {
-		if len(unknown) > 0 && n.Path == unknown[0] {
-			fresh, unknown = append(fresh, n), unknown[1:]
-		}
-	}
-	return fresh, nil
+// pack packs row numbers.
+func (g *graphInsertion) pack(ids []int64) []byte {
+	start := len(g.packed)
+	g.packed = appendIDs(g.packed, ids)
+	return g.packed[start:len(g.packed):len(g.packed)]
 }
 
 // insertOutputs stores the outputs of derivations and returns their rows, one
 // after the other. Some may be there: two downloads can make the same.
-func (g *graphInsertion) insertOutputs(ctx context.Context, graph []Node) (ids []int64, err error) {
+func (g *graphInsertion) insertOutputs(ctx context.Context, graph []Node) ([]int64, error) {
 	var last int64
 	if _, err := g.stmts.row(ctx, "last_output", nil, &last); err != nil {
 		return nil, err
 	}
-	var rows []any
+	ids, rows := make([]int64, 0, len(graph)), make([]any, 0, 2*len(graph))
 	for _, n := range graph {
 		for _, o := range n.Derivation.Outputs {
 			last++
@@ -133,8 +168,7 @@ func (g *graphInsertion) add(ctx context.Context, n Node, made []int64) error {
 	if _, met := g.met.nodes[n.Path]; met {
 		return nil // twice in the graph
 	}
-	inputs := make([]int64, 0, len(n.Derivation.Inputs))
-	needs := make([]int64, 0, len(n.Derivation.Inputs))
+	inputs, needs := g.inputs[:0], g.needs[:0]
 	for _, in := range n.Derivation.Inputs {
 		node, err := g.input(ctx, in.Path)
 		if err != nil {
@@ -163,7 +197,8 @@ func (g *graphInsertion) add(ctx context.Context, n Node, made []int64) error {
 		g.outputs = append(g.outputs, node.id, o.Name, made[i])
 	}
 	g.derivations = append(g.derivations, node.id, string(n.Path), system, n.Derivation.Fixed(),
-		packIDs(inputs), packIDs(needs), packIDs(slices.Clone(made)))
+		g.pack(inputs), g.pack(needs), g.pack(slices.Clone(made)))
+	g.inputs, g.needs = inputs, needs
 	g.met.add(n.Path, node)
 	return nil
 }

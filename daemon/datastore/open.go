@@ -68,7 +68,7 @@ func (s *Store) open(ctx context.Context, file string) error {
 	// connection of a pool. This driver takes WAL as a wish for
 	// synchronous=NORMAL unless told otherwise, which could lose
 	// acknowledged commits in a power failure.
-	s.writer, err = sql.Open(writerDriver, dsn(file, "_journal_mode=WAL&_synchronous=FULL&_busy_timeout=5000&_foreign_keys=1&_cache_size=-16000&_txlock=immediate"))
+	s.writer, err = sql.Open(writerDriver, dsn(file, "_journal_mode=WAL&_synchronous=FULL&_busy_timeout=5000&_foreign_keys=1&_cache_size=-16000&_mutex=no&_txlock=immediate"))
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func (s *Store) open(ctx context.Context, file string) error {
 	if err := migrate(ctx, s.writer); err != nil {
 		return err
 	}
-	s.reader, err = sql.Open("sqlite3", dsn(file, "mode=ro&_query_only=1&_busy_timeout=5000"))
+	s.reader, err = sql.Open("sqlite3", dsn(file, "mode=ro&_query_only=1&_mutex=no&_busy_timeout=5000"))
 	if err != nil {
 		return err
 	}

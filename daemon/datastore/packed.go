@@ -6,22 +6,22 @@ import (
 	"slices"
 )
 
-// packIDs sorts row numbers and packs them: each as the difference to the one
+// appendIDs sorts row numbers and packs them: each as the difference to the one
 // before, as an unsigned varint of encoding/binary. What is used together was
 // mostly stored together, so that a number takes one or two bytes.
-func packIDs(ids []int64) []byte {
+func appendIDs(packed []byte, ids []int64) []byte {
 	slices.Sort(ids)
-	ids = slices.Compact(ids)
-	packed := make([]byte, 0, 2*len(ids))
-	last := int64(0)
+	last := int64(0) // which is no row's
 	for _, id := range ids {
-		packed = binary.AppendUvarint(packed, uint64(id-last))
-		last = id
+		if id != last {
+			packed = binary.AppendUvarint(packed, uint64(id-last))
+			last = id
+		}
 	}
 	return packed
 }
 
-// unpackIDs appends to ids what packIDs has packed.
+// unpackIDs appends to ids what appendIDs has packed.
 func unpackIDs(ids []int64, packed []byte) ([]int64, error) {
 	last := int64(0)
 	for len(packed) > 0 {

@@ -174,7 +174,6 @@ func TestReadersNoticeThatTheServerStops(t *testing.T) {
 type sleeper struct {
 	*httptest.ResponseRecorder
 	deadline time.Time
-	written  int
 }
 
 func (s *sleeper) SetWriteDeadline(t time.Time) error {

@@ -19,6 +19,9 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(`Derive([("out","/a/00000000000000000000000000000000-x","","")],[],[],"","",[],[])`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		d, err := Parse(text)
+		if _, e := ParseLinks(text); (e == nil) != (err == nil) {
+			t.Errorf("only the links: got the error %v, want %v", e, err)
+		}
 		if err != nil {
 			if d != nil || len(err.Error()) > 10_000 {
 				t.Errorf("got %v and an error of %d bytes", d, len(err.Error()))

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
+	"unsafe"
 
 	"codeberg.org/tbfg/tbfg/nix/storepath"
 )
@@ -18,8 +19,18 @@ import (
 // The result takes memory in proportion to the data, which it does not refer
 // to. Its strings share one copy of the text: whoever keeps a single one of
 // them for long clones it.
-func Parse(data []byte) (*Derivation, error) {
-	p := parser{scanner: newScanner(string(data))}
+func Parse(data []byte) (*Derivation, error) { return parse(string(data), false) }
+
+// ParseLinks is Parse for those who only want to know what a derivation has to
+// do with other store items: it accepts the same, but leaves Args and Env
+// empty, which are most of a text. The result shares the data: they must never
+// change.
+func ParseLinks(data []byte) (*Derivation, error) {
+	return parse(unsafe.String(unsafe.SliceData(data), len(data)), true)
+}
+
+func parse(text string, links bool) (*Derivation, error) {
+	p := parser{scanner: newScanner(text), links: links}
 	d := p.derivation()
 	if p.err != nil {
 		return nil, fmt.Errorf("parse derivation: %w", p.err)
@@ -31,6 +42,7 @@ type parser struct {
 	scanner
 	dir   storepath.Dir // the store, known after the first path
 	names []string      // backs the outputs of all inputs
+	links bool          // Args and Env are checked and not kept
 }
 
 func (p *parser) derivation() *Derivation {
@@ -47,7 +59,9 @@ func (p *parser) derivation() *Derivation {
 	d.Builder = p.quoted()
 	p.expect(",")
 	for range p.list {
-		d.Args = append(d.Args, p.quoted())
+		if arg := p.value(); !p.links {
+			d.Args = append(d.Args, arg)
+		}
 	}
 	p.expect(",")
 	d.Env = p.env()
@@ -163,20 +177,32 @@ func (p *parser) sources() (sources []storepath.Path) {
 }
 
 func (p *parser) env() (env []EnvVar) {
+	first, last := true, ""
 	for range p.list {
 		at := p.at
 		var v EnvVar
 		p.expect("(")
 		v.Name = p.quoted()
 		p.expect(",")
-		v.Value = p.quoted()
+		v.Value = p.value()
 		p.expect(")")
-		if n := len(env); n > 0 {
-			p.ordered(at, env[n-1].Name, v.Name)
+		if !first {
+			p.ordered(at, last, v.Name)
 		}
-		env = append(env, v)
+		first, last = false, v.Name
+		if !p.links {
+			env = append(env, v)
+		}
 	}
 	return env
+}
+
+// value reads a string that is kept unless only the links are.
+func (p *parser) value() string {
+	p.blind = p.links
+	s := p.quoted()
+	p.blind = false
+	return s
 }
 
 // ordered checks that an item, read at the given offset, may follow another.

@@ -2,6 +2,7 @@ package derivation
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -182,6 +183,16 @@ func TestParsedSharesNothing(t *testing.T) {
 	}
 }
 
+func TestLinksAreAllButArgumentsAndEnvironment(t *testing.T) {
+	for p, want := range parsed(t) {
+		want.Args, want.Env = nil, nil
+		got, err := ParseLinks(fixtures(t)[p])
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("%s: %v (-want +got)\n%s", p, err, diff)
+		}
+	}
+}
+
 func TestParseRefuses(t *testing.T) {
 	const (
 		h     = "/gnu/store/00000000000000000000000000000000-"
@@ -246,6 +257,9 @@ func TestParseRefuses(t *testing.T) {
 			d, err := Parse([]byte(text))
 			if err == nil || !strings.Contains(err.Error(), tt.want) || d != nil {
 				t.Errorf("got %v, %v, want an error with %q", d, err, tt.want)
+			}
+			if d, e := ParseLinks([]byte(text)); d != nil || fmt.Sprint(e) != fmt.Sprint(err) {
+				t.Errorf("only the links: got %v, %v, want the error %v", d, e, err)
 			}
 		})
 	}

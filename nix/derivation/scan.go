@@ -21,6 +21,8 @@ type scanner struct {
 	// Up to here, once counted from at, no character needs a second look:
 	// the first control character of the text, and the next backslash.
 	control, backslash int
+
+	blind bool // strings with escapes are checked, and come out empty
 }
 
 func newScanner(text string) scanner {
@@ -115,7 +117,9 @@ func (s *scanner) escaped() string {
 	s.plain()
 	var b strings.Builder
 	for s.err == nil {
-		b.WriteString(s.text[start:s.at])
+		if !s.blind {
+			b.WriteString(s.text[start:s.at])
+		}
 		switch {
 		case s.at == len(s.text):
 			s.fail(s.at, "the text ends within a string")
@@ -123,7 +127,9 @@ func (s *scanner) escaped() string {
 			s.at++
 			return b.String()
 		default:
-			b.WriteByte(s.escape())
+			if c := s.escape(); !s.blind {
+				b.WriteByte(c)
+			}
 			start = s.at
 			s.plain()
 		}

@@ -77,11 +77,8 @@ func (d Dir) item(kind string, refs []Path, hash [sha256.Size]byte, name string)
 	if err := checkName(name); err != nil {
 		return "", fmt.Errorf("compute the store path of %q: %w", clip(name), err)
 	}
-	size := len(kind) + len(":sha256::") + hex.EncodedLen(len(hash)) + len(d) + len(":") + len(name)
-	for _, ref := range refs {
-		size += len(":") + len(ref)
-	}
-	b := appendRefs(append(make([]byte, 0, size), kind...), refs)
+	// Enough for nearly all derivations, and of a size that need not be on the heap.
+	b := appendRefs(append(make([]byte, 0, 8<<10), kind...), refs)
 	b = append(b, ":sha256:"...)
 	b = hex.AppendEncode(b, hash[:])
 	b = append(b, ':')

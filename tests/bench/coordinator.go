@@ -88,7 +88,7 @@ func coordinate(ctx context.Context, state string, m *machine.Machine, f func(*c
 		}
 		defer dir.Close()
 	}
-	buffers := sync.Pool{New: func() any { return make([]byte, 1<<20) }}
+	buffers := sync.Pool{New: func() any { return make([]byte, 128<<10) }}
 	store, err := datastore.Open(ctx, filepath.Join(state, "tbfg.db"))
 	if err != nil {
 		return err
