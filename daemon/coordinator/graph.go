@@ -42,7 +42,7 @@ type graphs struct {
 type node struct {
 	path   storepath.Path
 	drv    *derivation.Derivation
-	known  map[storepath.Path]*node // has it until it is stored
+	known  map[storepath.Path]*node // has it unless it failed
 	inputs []*node                  // but for those that had been stored
 	above  []*node                  // that wait for this one
 	open   int                      // how many of the inputs are not whole yet
