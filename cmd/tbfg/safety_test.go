@@ -25,7 +25,7 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			l := &pipes{make(chan net.Conn), make(chan struct{})}
-			server := newServer(http.NotFoundHandler(), slog.New(slog.DiscardHandler))
+			server := newEndpoint(http.NotFoundHandler(), slog.New(slog.DiscardHandler))
 			go server.Serve(l)
 			ours, theirs := net.Pipe()
 			l.conns <- theirs

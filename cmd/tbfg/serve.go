@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -101,7 +100,7 @@ type farm struct {
 	hooks       chan *hooks.Runner // and, if it does not run yet, here
 	keeper      *collection.Keeper
 	events      *events.Stream
-	servers     []*http.Server
+	servers     []*endpoint
 	failed      chan error                  // of servers
 	agentURL    string                      // where the local agent finds the coordinator
 	local       atomic.Pointer[agent.Agent] // nil until it runs
@@ -176,148 +175,6 @@ func openFarm(ctx context.Context, conf config.Config, l *live, log *slog.Logger
 		}
 	}
 	return f, nil
-}
-
-// listen serves one API on its sockets.
-func (f *farm) listen(ctx context.Context, sockets shepherd.Sockets, name string, addresses []string, handler http.Handler) error {
-	listeners, err := sockets.Listen(name, addresses)
-	if err != nil {
-		return err
-	}
-	if file := f.conf.Coordinator.ClientSocket; name == "client" && file != "" {
-		socket, err := shepherd.ListenUnix(file, f.conf.Coordinator.ClientGroup)
-		if err != nil {
-			return err
-		}
-		listeners = append(listeners, socket)
-	}
-	server := newServer(handler, f.log)
-	if name == "front" {
-		// Logs under way and streams of events have no end to wait for.
-		ctx, cancel := context.WithCancel(context.Background())
-		server.BaseContext = func(net.Listener) context.Context { return ctx }
-		server.RegisterOnShutdown(cancel)
-	}
-	f.servers = append(f.servers, server)
-	wrap := func(l net.Listener) net.Listener { return l }
-	if name == "agent" && f.conf.Coordinator.Certificate != "" {
-		c, err := openCertificate(ctx, f.conf.Coordinator.Certificate, f.conf.Coordinator.CertificateKey, f.log)
-		if err != nil {
-			return err
-		}
-		wrap = c.wrap
-		if f.conf.LocalAgent.Enabled {
-			// The certificate is for the farm's name, by which this
-			// machine may not know itself.
-			private, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				return fmt.Errorf("listen for the local agent: %w", err)
-			}
-			f.agentURL = "http://" + private.Addr().String()
-			f.serve(server, name, private)
-		}
-	}
-	for _, l := range listeners {
-		f.log.Info("listening for "+name+" connections", "address", l.Addr())
-		if name == "agent" && f.agentURL == "" {
-			f.agentURL = "http://" + reachable(l.Addr())
-		}
-		f.serve(server, name, wrap(l))
-	}
-	return nil
-}
-
-func (f *farm) serve(server *http.Server, name string, l net.Listener) {
-	go func() {
-		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			f.failed <- fmt.Errorf("serve %s connections: %w", name, err)
-		}
-	}()
-}
-
-// newServer is a server in which peers that say nothing cannot keep a
-// connection; bodies have their own limits, see package wire.
-func newServer(handler http.Handler, log *slog.Logger) *http.Server {
-	return &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       5 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-	}
-}
-
-// reachable is an address at which one on this machine reaches a listener.
-func reachable(addr net.Addr) string {
-	tcp, ok := addr.(*net.TCPAddr)
-	if !ok || !tcp.IP.IsUnspecified() {
-		return addr.String()
-	}
-	return net.JoinHostPort("localhost", fmt.Sprint(tcp.Port))
-}
-
-// run works until ctx ends or a server fails. The local agent stops first,
-// while the coordinator still listens to what it has to say.
-func (f *farm) run(ctx context.Context) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	agentDone := make(chan error, 1)
-	go func() {
-		err := f.runLocalAgent(ctx)
-		if err != nil {
-			cancel(err)
-		}
-		agentDone <- err
-	}()
-	eventsCtx, stopEvents := context.WithCancel(context.Background())
-	defer stopEvents()
-	eventsDone := make(chan struct{})
-	go func() {
-		f.events.Run(eventsCtx)
-		close(eventsDone)
-	}()
-	hooksCtx, stopHooks := context.WithCancel(context.Background())
-	defer stopHooks()
-	hooksDone := make(chan struct{})
-	go func() {
-		f.runHooks(hooksCtx)
-		close(hooksDone)
-	}()
-	following := make(chan struct{})
-	go func() {
-		f.live.follow(ctx)
-		close(following)
-	}()
-	keeperDone := make(chan struct{})
-	go func() {
-		f.keeper.Run(ctx)
-		close(keeperDone)
-	}()
-	select {
-	case <-ctx.Done():
-	case err := <-f.failed:
-		cancel(err)
-	}
-	f.log.Info("stopping")
-	<-keeperDone
-	f.coordinator.Quiesce()
-	<-following
-	agentErr := <-agentDone
-	stopEvents() // else the servers would wait for the followers
-	<-eventsDone
-	shutdown, done := context.WithTimeout(context.Background(), 10*time.Second)
-	defer done()
-	for _, s := range f.servers {
-		if err := s.Shutdown(shutdown); err != nil {
-			s.Close()
-		}
-	}
-	stopHooks() // after all that causes events
-	<-hooksDone
-	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) {
-		return err
-	}
-	return agentErr
 }
 
 func (f *farm) close() error {
