@@ -41,6 +41,9 @@ func run(ctx context.Context, out *screen, keep bool) (status int) {
 		}
 	}()
 	err := demo(ctx, out, keep, &undo)
+	if interruptedWithUs(err) {
+		<-ctx.Done() // or about to be
+	}
 	switch {
 	case err == nil:
 		return 0

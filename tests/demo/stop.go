@@ -75,3 +75,15 @@ func command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd.WaitDelay = 10 * time.Second
 	return cmd
 }
+
+// interruptedWithUs tells whether a program died of an interrupt. It has a
+// process group of its own only once it has begun, so Ctrl-C can hit it in its
+// first moment, together with us.
+func interruptedWithUs(err error) bool {
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		return false
+	}
+	status, ok := exit.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == syscall.SIGINT
+}

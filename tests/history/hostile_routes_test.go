@@ -11,7 +11,10 @@ import (
 // agentRoutes are served to agents with credentials; enrolment and metrics ask
 // for none of these.
 var agentRoutes = []string{"agent-status", "fetch-builds", "report-start", "setup-failure", "build-log", "build-result",
-	"release-build", "agent", "build"}
+	"release-build", "agent", "build", "live-log", "live-log-size", "send-output", "output-rest", "output-size"}
+
+// streamRoutes take bodies of any content.
+var streamRoutes = []string{"live-log", "send-output", "output-rest"}
 
 // openRoutes answer to everybody: they tell, or need no body.
 var openRoutes = []string{"builds", "agents", "passwords", "output", "failed-setups", "blocking", "tokens", "hooks", "status", "metrics"}
@@ -153,7 +156,7 @@ func (g *target) bodies() {
 		if strings.Contains(path, "/agent") { // its own, or it would be refused before
 			method, path = fill(patterns[0], g.agent)
 		}
-		if method == "GET" || method == "DELETE" || route == "report-start" || route == "release-build" || route == "new-password" || route == "retry-hooks" || route == "reload" {
+		if slices.Contains(streamRoutes, route) || method == "GET" || method == "HEAD" || method == "DELETE" || route == "report-start" || route == "release-build" || route == "new-password" || route == "retry-hooks" || route == "reload" {
 			continue // no body is read
 		}
 		base := g.farm.ClientURL
@@ -161,7 +164,11 @@ func (g *target) bodies() {
 			base = g.farm.AgentURL
 		}
 		for name, body := range bodies {
-			g.fire(name, attack{method, base + path, body(), g.asAttacker}, 400, 403, 413, 429)
+			want := []int{400, 403, 413, 429}
+			if strings.HasPrefix(path, "/collection/") {
+				want = append(want, 404) // there is none, whatever is asked of it
+			}
+			g.fire(name, attack{method, base + path, body(), g.asAttacker}, want...)
 		}
 	}
 }

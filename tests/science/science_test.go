@@ -22,6 +22,7 @@ import (
 	"codeberg.org/tbfg/tbfg/daemon/coordinator"
 	"codeberg.org/tbfg/tbfg/daemon/dataservice/dataservicetest"
 	"codeberg.org/tbfg/tbfg/daemon/datastore"
+	"codeberg.org/tbfg/tbfg/daemon/outputs"
 	"codeberg.org/tbfg/tbfg/daemon/substitutes"
 	"codeberg.org/tbfg/tbfg/nix/derivation"
 	"codeberg.org/tbfg/tbfg/nix/storepath"
@@ -57,7 +58,7 @@ func newFarm(t *testing.T, m *machine.Machine, fetch func(context.Context, []str
 	logs, err := buildlog.Open(t.TempDir(), 1<<20)
 	must(t, err)
 	log := slog.New(slog.DiscardHandler)
-	c, err := coordinator.Open(ctx, coordinator.Config{Store: store, Logs: logs, Fetch: fetch, Now: time.Now, Log: log,
+	c, err := coordinator.Open(ctx, coordinator.Config{Store: store, Logs: logs, Outputs: outputs.New(filepath.Join(t.TempDir(), "builds"), 1<<20), Fetch: fetch, Now: time.Now, Log: log,
 		Settings: coordinator.Settings{Policy: coordinator.Policy{Lease: time.Hour, SetupRetry: time.Minute, MaxSetupRetry: time.Hour}}})
 	must(t, err)
 	t.Cleanup(c.Close)
