@@ -44,7 +44,7 @@ bench: ## race peers and print figures; ONLY=NAME runs one
 fuzz: ## fuzz every parser, each for FUZZTIME (30s)
 	tests/fuzz $(or $(FUZZTIME),30s)
 
-install: ## install what make built below DESTDIR/PREFIX, with the compatible names
+install: units ## install what make built below DESTDIR/PREFIX, with all its names
 	test -x tbfg || $(MAKE) build
 	install -D -m 755 tbfg $(DESTDIR)$(PREFIX)/bin/tbfg
 	mkdir -p $(SHARE)/man/man1 $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions
@@ -57,7 +57,7 @@ install: ## install what make built below DESTDIR/PREFIX, with the compatible na
 		ln -sf tbfg $(SHARE)/bash-completion/completions/$$name || exit 1; \
 	done
 
-units: ## install the units and the user for systemd below DESTDIR/PREFIX
+units: ## install only the units and the user for systemd
 	for unit in docs/systemd/*.service docs/systemd/*.socket; do \
 		install -d $(DESTDIR)$(PREFIX)/lib/systemd/system && \
 		sed 's|@bindir@|$(PREFIX)/bin|' "$$unit" >$(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/} || exit 1; \

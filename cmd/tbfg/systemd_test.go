@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -46,11 +48,53 @@ func TestUnitsAreWhatSystemdUnderstands(t *testing.T) {
 	if err != nil {
 		t.Errorf("systemd-analyze: %v\n%s", err, out)
 	}
+	for _, name := range namesOfUnits(t) {
+		if _, err := os.Stat(filepath.Join(prefix, "lib", "systemd", "system", name)); err != nil {
+			t.Errorf("docs/foreign-distro.md has a unit that is not installed: %v", err)
+		}
+	}
 	for _, service := range []string{"tbfg.service", "tbfg-agent.service"} {
 		text, err := os.ReadFile(filepath.Join(prefix, "lib", "systemd", "system", service))
 		if err != nil || !strings.Contains(string(text), "\nExecStart="+prefix+"/bin/tbfg ") {
 			t.Errorf("%s: got\n%s, %v\nwant the installed program to be started", service, text, err)
 		}
+	}
+}
+
+// namesOfUnits are the units that people are told of.
+func namesOfUnits(t *testing.T) []string {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/foreign-distro.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := regexp.MustCompile(`tbfg[a-z-]*\.(service|socket)`).FindAllString(string(text), -1)
+	slices.Sort(names)
+	if names = slices.Compact(names); len(names) < 5 {
+		t.Fatalf("docs/foreign-distro.md has the units %q, want five", names)
+	}
+	return names
+}
+
+func TestTheUserIsWhatSystemdUnderstands(t *testing.T) {
+	sysusers, err := exec.LookPath("systemd-sysusers")
+	if err != nil || os.Getuid() != 0 {
+		t.Skip("systemd-sysusers is not here, or not for others than root: see tests/packages")
+	}
+	root := t.TempDir()
+	if err := os.Mkdir(filepath.Join(root, "etc"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	conf, err := filepath.Abs("../../docs/systemd/sysusers.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.CommandContext(t.Context(), sysusers, "--root="+root, conf).CombinedOutput(); err != nil {
+		t.Fatalf("systemd-sysusers: %v\n%s", err, out)
+	}
+	users, err := os.ReadFile(filepath.Join(root, "etc", "passwd"))
+	if err != nil || !strings.HasPrefix(string(users), "tbfg:") || !strings.Contains(string(users), ":/var/lib/tbfg:") {
+		t.Errorf("got the users %q, %v; want tbfg at home in its state directory", users, err)
 	}
 }
 

@@ -23,6 +23,13 @@
        (tbfg-configuration
          (local-agent #f)
          (agent-listen '("0.0.0.0:8745" "[::]:8745"))
+         (agent-certificate "/etc/letsencrypt/live/farm.example.org/fullchain.pem")
+         (agent-certificate-key "/var/lib/tbfg/secrets/agent-certificate.key")
+         (client-listen '("127.0.0.1:8746" "192.168.7.2:8746"))
+         (client-token-file "/var/lib/tbfg/secrets/client.token")
+         (client-hosts '("farm.example.org"))
+         (client-socket "/run/tbfg/client.socket")
+         (client-group "users")
          (front-listen '("0.0.0.0:80" "[::]:80"))
          (agents
            (list
@@ -38,6 +45,21 @@
                (name "arm")
                (systems '("aarch64-linux" "armhf-linux"))
                (tags '(("pool" . "arm"))))))
+         (collections
+           (list
+             (tbfg-collection
+               (name "science")
+               (source 'data-service)
+               (url "https://data.guix.gnu.org")
+               (team "science")
+               (schedule "6h"))
+             (tbfg-collection
+               (name "ours")
+               (manifests
+                 (list (plain-file "ours.scm"
+                                   "(specifications->manifest '(\"hello\"))")))
+               (with-inputs? #t)
+               (schedule "mon,thu 04:30"))))
          (hooks
            (list
              ;; The event is JSON on standard input.
@@ -49,6 +71,10 @@
                    (list (file-append curl "/bin/curl")
                          "--data-binary" "@-"
                          "https://mail.example.org"))
+             (tbfg-hook
+               (name "packages")
+               (events '(package-broken package-fixed))
+               (command '("/etc/mail-packages" "team@example.org")))
              (tbfg-hook
                (name "data-service")
                (events '(build-submitted build-started build-success

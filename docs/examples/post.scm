@@ -5,7 +5,6 @@
 (use-modules (gnu)
              (gnu services guix)
              (gnu services networking)
-             (gnu services web)
              (tbfg services))
 
 (operating-system
@@ -33,9 +32,11 @@
     (list
      (service dhcpcd-service-type)
 
-     ;; The coordinator, and the web server for the logs.
+     ;; The coordinator, and the web server: logs, and BFFE for all else.
      (service tbfg-service-type
        (tbfg-configuration
+         (front-listen '("0.0.0.0:80" "[::]:80"))
+         (bffe "http://localhost:8767")
          (local-agent #f)))
 
      ;; The agent, as in the post.  It could be the farm's local-agent, which
@@ -62,27 +63,4 @@
            #~(list
              #:web-server-args
                '(#:event-source "http://localhost:8746"
-                 #:controller-args (#:title "Science team build farm"))))))
-
-     (service nginx-service-type
-       (nginx-configuration
-         (server-blocks
-           (list
-             (nginx-server-configuration
-               (listen '("80" "[::]:80"))
-               (locations
-                 (list
-                   (nginx-location-configuration
-                     (uri "~ \"\\/build\\/([a-z0-9-]{36})/log$\"")
-                     (body '("proxy_pass http://localhost:8747;")))
-                   (nginx-location-configuration
-                     (uri "/")
-                     (body '("proxy_pass http://localhost:8767;"
-                             "proxy_http_version 1.1;"
-                             "proxy_set_header Connection \"\";")))
-                   (nginx-location-configuration
-                     (uri "/events")
-                     (body '("proxy_pass http://localhost:8767;"
-                             "proxy_http_version 1.1;"
-                             "proxy_buffering off;"
-                             "proxy_set_header Connection \"\";"))))))))))))))
+                 #:controller-args (#:title "Science team build farm"))))))))))

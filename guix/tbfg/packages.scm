@@ -126,7 +126,15 @@ that was pulled."
                             (symlink "tbfg"
                                      (string-append bash "/" name)))
                           '("guix-build-coordinator"
-                            "guix-build-coordinator-agent"))))))
+                            "guix-build-coordinator-agent")))))
+          (add-after 'install 'install-units
+            ;; For agents on other distributions.
+            (lambda* (#:key unpack-path #:allow-other-keys)
+              (invoke "make" "-C"
+                      (string-append (getenv "GOPATH") "/src/" unpack-path)
+                      "units"
+                      (string-append "PREFIX="
+                                     #$output)))))
       #:modules '((guix build go-build-system)
                   (guix build utils)
                   (ice-9 popen))))

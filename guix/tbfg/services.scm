@@ -5,6 +5,7 @@
 
 (define-module (tbfg services)
   #:use-module (tbfg services agent)
+  #:use-module (tbfg services collections)
   #:use-module (tbfg services farm)
   #:use-module (tbfg services hooks)
   #:re-export (tbfg-service-type
@@ -12,6 +13,8 @@
                tbfg-configuration?
                tbfg-declared-agent
                tbfg-declared-agent?
+               tbfg-collection
+               tbfg-collection?
                tbfg-hook
                tbfg-hook?
                tbfg-data-service

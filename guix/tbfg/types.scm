@@ -12,6 +12,7 @@
   #:use-module (web uri)
   #:export (endpoint-host
             endpoint-port
+            loopback?
             duration-seconds
             %events))
 
@@ -43,6 +44,13 @@
                  (string-prefix? "/" value)))
        (format #f "~s is not an absolute file name" value)))
 
+(define-field-type (file value)
+  (and (not (file-like? value))
+       (file-name-problem value)))
+
+(define-field-type (files value)
+  (first-problem value "files" file-problem))
+
 (define-field-type (program value)
   (and (not (file-like? value))
        (format #f "~s is not a package" value)))
@@ -55,6 +63,10 @@
   (and (not (and (exact-integer? value)
                  (>= value 0)))
        (format #f "~s is not a whole number from 0" value)))
+
+(define-field-type (integer value)
+  (and (not (exact-integer? value))
+       (format #f "~s is not a whole number" value)))
 
 (define-field-type (load value)
   (and (not (and (real? value)
@@ -74,6 +86,18 @@
                  (regexp-exec %duration value)))
        (format #f
         "~s is not a duration such as \"90s\", \"15m\" or \"1h30m\"" value)))
+
+(define %times
+  (let ((day "(mon|tue|wed|thu|fri|sat|sun)"))
+    (make-regexp (string-append "^(" day "(," day ")* )?"
+                                "([01]?[0-9]|2[0-3]):[0-5][0-9]$"))))
+
+(define-field-type (schedule value)
+  (and (not (and (string? value)
+                 (or (regexp-exec %duration value)
+                     (regexp-exec %times value))))
+       (format #f "~s is neither an interval such as \"6h\" nor a time in UTC \
+such as \"04:30\" or \"mon,thu 04:30\"" value)))
 
 (define (duration-seconds duration)
   "Return the seconds of DURATION, a string, rounded up."
@@ -148,15 +172,11 @@
       "there must be an address"
       (endpoints-problem value)))
 
-(define-field-type (loopback-endpoints value)
-  (or (some-endpoints-problem value)
-      (any (lambda (endpoint)
-             (let ((host (endpoint-host endpoint)))
-               (and (not (or (string-prefix? "127." host)
-                             (string=? host "::1")))
-                    (format #f "~s is not on loopback such as \
-\"127.0.0.1:8746\": whoever can connect there controls the farm" endpoint))))
-           value)))
+(define (loopback? endpoint)
+  "Return whether only this machine can connect to ENDPOINT, a string."
+  (let ((host (endpoint-host endpoint)))
+    (or (string-prefix? "127." host)
+        (string=? host "::1"))))
 
 
 ;;;
@@ -179,6 +199,11 @@
                     '("debug" "info" "warn" "error")))
        (format #f "~s is not one of \"debug\", \"info\", \"warn\" and \"error\""
                value)))
+
+(define-field-type (compression value)
+  (and (not (member value
+                    '("lzip" "zstd" "none")))
+       (format #f "~s is not one of \"lzip\", \"zstd\" and \"none\"" value)))
 
 (define %name
   (make-regexp "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"))
@@ -213,7 +238,10 @@ with a letter or digit" value)))
                     build-failure
                     build-canceled
                     build-missing-inputs
-                    agent-status))
+                    agent-status
+                    package-broken
+                    package-fixed
+                    evaluation-done))
 
 (define-field-type (events value)
   (if (null? value)

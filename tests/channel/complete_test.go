@@ -20,7 +20,7 @@ var notFields = map[string]string{
 
 // records are the tables that records other than the two configurations become.
 var records = map[string]string{
-	"tbfg-hook": "hook", "tbfg-data-service": "hook.data_service", "tbfg-declared-agent": "agents",
+	"tbfg-hook": "hook", "tbfg-data-service": "hook.data_service", "tbfg-declared-agent": "agents", "tbfg-collection": "collections",
 }
 
 // testFields checks that each field of our records is a key of the

@@ -37,7 +37,8 @@ var wrong = []struct{ name, text, want string }{
 	{"address", farm(`(front-listen '("farm.example.org:80"))`),
 		`4:16: tbfg: front-listen: "farm.example.org:80" is not an IP address and a port such as "127.0.0.1:8745" or "[::]:8745"`},
 	{"public", farm(`(client-listen '("[::]:8746"))`),
-		`4:17: tbfg: client-listen: "[::]:8746" is not on loopback such as "127.0.0.1:8746": whoever can connect there controls the farm`},
+		`3:1: tbfg: client-listen: "[::]:8746" is not on loopback such as "127.0.0.1:8746" and there is no client-token-file: ` +
+			`whoever can connect there controls the farm`},
 	{"agents", farm("(agents (list (tbfg-declared-agent (name \"a\"))\n   (tbfg-declared-agent (name \"b\"))\n   (tbfg-declared-agent (name \"a\"))))"),
 		`6:3: tbfg: agents: there are two agents called "a"`},
 	{"event", farm(`(hooks (list (cons 'build-failed "/bin/true")))`),
@@ -46,6 +47,16 @@ var wrong = []struct{ name, text, want string }{
 		`4:9: tbfg: hooks: "mail" is neither a program nor the absolute file name of one`},
 	{"hooks", farm("(hooks (list (cons 'build-failure #~#t)\n (tbfg-hook (name \"build-failure\") (events '(agent-status)))))"),
 		`4:9: tbfg: hooks: there are two hooks called "build-failure"`},
+	{"bffe", farm(`(bffe "localhost:8767")`), `4:8: tbfg: bffe: "localhost:8767" is not a http:// or https:// URL`},
+	{"collections", farm("(collections (list (tbfg-collection (name \"a\") (team \"science\"))\n   (tbfg-collection (name \"a\") (team \"r\"))))"),
+		`5:3: tbfg: collections: there are two collections called "a"`},
+	{"nothing", farm(`(collections (list (tbfg-collection (name "a"))))`),
+		`4:21: tbfg: collections: "a": choose packages, modules, a team or manifests`},
+	{"source", farm(`(collections (list (tbfg-collection (name "a") (source 'file) (file "/drvs") (branch "main"))))`),
+		`4:21: tbfg: collections: "a": branch is for the source data-service`},
+	{"schedule", farm(`(collections (list (tbfg-collection (name "a") (team "r") (schedule "daily"))))`),
+		`4:70: tbfg: schedule: "daily" is neither an interval such as "6h" nor a time in UTC such as "04:30" or "mon,thu 04:30"`},
+	{"compression", agent(`(output-compression "gzip")`), `4:22: tbfg: output-compression: "gzip" is not one of "lzip", "zstd" and "none"`},
 	{"level", farm(`(log-level "loud")`), `4:13: tbfg: log-level: "loud" is not one of "debug", "info", "warn" and "error"`},
 	{"grace", farm(`(grace "soon")`), `4:9: tbfg: grace: "soon" is not a duration such as "90s", "15m" or "1h30m"`},
 	{"directory", farm(`(state-directory "tbfg")`), `4:19: tbfg: state-directory: "tbfg" is not an absolute file name`},
@@ -83,8 +94,8 @@ func testConfigurations(t *testing.T, g *guix) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(conf.Hooks.Each) != 3 || len(conf.Agents) != 3 {
-		t.Errorf("got the hooks %+v and the agents %+v, want three of each", conf.Hooks.Each, conf.Agents)
+	if len(conf.Hooks.Each) != 4 || len(conf.Agents) != 3 || len(conf.Collections) != 2 {
+		t.Errorf("got the hooks %+v, the agents %+v and the collections %+v, want four, three and two", conf.Hooks.Each, conf.Agents, conf.Collections)
 	}
 	for _, name := range []string{"one-line.tbfg.toml", "live.tbfg-agent.toml", "live.tbfg-agent.shepherd"} {
 		if strings.Contains(g.made(t, name), secret) {

@@ -21,7 +21,7 @@
   '((ice-9 rdelim)
     (tbfg build actions)))
 
-(define* (farm-actions #:key package user state-directory client)
+(define* (farm-actions #:key package user state-directory client token-file)
   "Return the actions of the farm's service."
   (define (run arguments)
     "Return a gexp that runs the program with ARGUMENTS, a list-valued gexp."
@@ -31,7 +31,11 @@
                      #:shell #$(file-append bash-minimal "/bin/sh")
                      #:user #$user
                      #:environment-variables
-                     (list #$(string-append "TBFG_COORDINATOR=http://" client)))))
+                     '(#$(string-append "TBFG_COORDINATOR=http://" client)
+                       #$@(if token-file
+                              (list (string-append "TBFG_TOKEN_FILE="
+                                                   token-file))
+                              '())))))
 
   (define (action-on-agents verb documentation)
     (shepherd-action

@@ -36,11 +36,13 @@
             tbfg-agent-dynamic-auth?
             tbfg-agent-dynamic-auth-agent-name
             tbfg-agent-dynamic-auth-token
+            tbfg-agent-dynamic-auth-fields
 
             tbfg-agent-dynamic-auth-with-file
             tbfg-agent-dynamic-auth-with-file?
             tbfg-agent-dynamic-auth-with-file-agent-name
             tbfg-agent-dynamic-auth-with-file-token-file
+            tbfg-agent-dynamic-auth-with-file-fields
 
             tbfg-agent-configuration
             tbfg-agent-configuration?
@@ -84,15 +86,18 @@ declaration ends in the store: better use @code{tbfg-agent-password-file-auth}."
 read."))
 
 (define-settings tbfg-agent-dynamic-auth
-  (agent-name (name) nowhere "The name under which the agent enrols.")
+  (agent-name (name)
+              (in "agent" "name") "The name under which the agent enrols.")
   (token (text) nowhere
          "A token that @command{tbfg token new} printed.  Everybody on the
 machine can read it, since the declaration ends in the store: better use
 @code{tbfg-agent-dynamic-auth-with-file}."))
 
 (define-settings tbfg-agent-dynamic-auth-with-file
-  (agent-name (name) nowhere "The name under which the agent enrols.")
-  (token-file (file-name) nowhere
+  (agent-name (name)
+              (in "agent" "name") "The name under which the agent enrols.")
+  (token-file (file-name)
+              (in "agent" "dynamic_auth_token_file")
               "A file with the token that only the agent's user can read."))
 
 (define-field-type (authentication value)
@@ -157,9 +162,45 @@ derivations; @code{#f} leaves it to the guix-daemon.")
                                   (in "builder")
                                   "List of the URLs of substitute servers for
 everything else; @code{#f} leaves it to the guix-daemon.")
+  (cores (maybe-count #f)
+         (in "builder")
+         "How many processors one build may use; @code{#f} leaves it to the
+guix-daemon.")
+  (build-timeout (maybe-duration #f)
+                 (in "builder")
+                 "How long a build may take, unless it has a tag
+@code{timeout}; @code{#f} leaves it to the guix-daemon.")
+  (max-silent-time (maybe-duration #f)
+                   (in "builder")
+                   "How long a build may write nothing, unless it has a tag
+@code{max-silent-time}; @code{#f} leaves it to the guix-daemon.")
+  (max-log-size (maybe-count #f)
+                (in "builder")
+                "A build whose log gets larger than this many bytes fails;
+@code{#f} for two gibibytes.")
+  (allow-existing-outputs? (flag #f)
+                           (flag-in "builder")
+                           "Whether outputs that are there already count as
+built, instead of being deleted and built again.")
+  (output-compression (maybe-compression #f)
+                      (in "builder")
+                      "How outputs are sent if the coordinator wants them:
+@code{\"lzip\"}, @code{\"zstd\"} or @code{\"none\"}; @code{#f} for lzip.")
+  (min-free-space (maybe-count #f)
+                  (in "builder")
+                  "No builds are asked for or begun while the disk of the
+store or the spool has fewer bytes free; @code{#f} for a gibibyte.")
   (daemon-socket (maybe-text #f)
                  (in "builder")
                  "Address of the guix-daemon; @code{#f} for the usual one.")
+  (ca-file (maybe-file-name #f)
+           (in "agent")
+           "A file with the certificates, as PEM, of the authorities that
+certify an @code{https} coordinator; @code{#f} for the system's.")
+  (metrics-listen (endpoints '())
+                  (in "agent")
+                  "List of addresses where the agent serves metrics for
+Prometheus, such as @code{\"127.0.0.1:9745\"}.")
   (spool-directory (maybe-file-name #f)
                    (in "agent" "spool_dir")
                    "Where logs under way are kept; @code{#f} for a directory
@@ -210,6 +251,11 @@ such as @code{\"agent.max_parallel_builds\"}, and its value."))
             ((? tbfg-agent-password-auth? auth)
              `((("agent" "password_file") unquote %written-secret)
                ,@(settings-of auth tbfg-agent-password-auth-fields)))
+            ((? tbfg-agent-dynamic-auth-with-file? auth)
+             (settings-of auth tbfg-agent-dynamic-auth-with-file-fields))
+            ((? tbfg-agent-dynamic-auth? auth)
+             `((("agent" "dynamic_auth_token_file") unquote %written-secret)
+               ,@(settings-of auth tbfg-agent-dynamic-auth-fields)))
             (_ '()))
           (extra-settings->settings
            (tbfg-agent-configuration-extra-settings config))))
@@ -222,22 +268,9 @@ such as @code{\"agent.max_parallel_builds\"}, and its value."))
 (define %secrets-directory "/var/lib/tbfg-agent")
 
 (define %written-secret
-  ;; Where a password or token of the declaration goes, so that it does not
-  ;; show among the arguments of the process.
+  ;; Where a password or token of the declaration goes: the program reads it
+  ;; from a file only.
   (string-append %secrets-directory "/secret"))
-
-(define (authentication-options auth)
-  (match auth
-    ((? tbfg-agent-dynamic-auth? auth)
-     (list (string-append "--name="
-                          (tbfg-agent-dynamic-auth-agent-name auth))
-           (string-append "--dynamic-auth-token-file=" %written-secret)))
-    ((? tbfg-agent-dynamic-auth-with-file? auth)
-     (list (string-append "--name="
-                          (tbfg-agent-dynamic-auth-with-file-agent-name auth))
-           (string-append "--dynamic-auth-token-file="
-                          (tbfg-agent-dynamic-auth-with-file-token-file auth))))
-    (_ '())))
 
 (define (declared-secret auth)
   (match auth
@@ -271,8 +304,6 @@ store; name a file with it instead~%")))
                                                   "agent"
                                                   "run"
                                                   "--config=/etc/tbfg/agent.toml"
-                                                  #$@(authentication-options
-                                                      authentication)
                                                   #$@extra-options)
                                                #:user user
                                                #:group group

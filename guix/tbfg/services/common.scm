@@ -10,6 +10,8 @@
   #:use-module (guix gexp)
   #:use-module (guix modules)
   #:use-module (ice-9 match)
+  #:use-module (srfi srfi-1)
+  #:use-module (tbfg fields)
   #:use-module (tbfg types)
   #:export (%modules
             %respawn-limit
@@ -18,6 +20,8 @@
             stop-gexp
             activation-gexp
             service-accounts
+            check-names
+            tables
             extra-settings->settings))
 
 ;;; Commentary:
@@ -126,6 +130,29 @@ name and a text."
           (home-directory home)
           (create-home-directory? #f)
           (shell (file-append shadow "/sbin/nologin")))))
+
+(define (check-names field what records name location)
+  "Fail if two of RECORDS, the value of FIELD, have the same name.  NAME and
+LOCATION are accessors; WHAT says what the records are."
+  (fold (lambda (record names)
+          (let ((name (name record)))
+            (when (member name names)
+              (reject (location record) field
+                      (format #f "there are two ~a called ~s" what name)))
+            (cons name names)))
+        '() records))
+
+(define (tables key records fields)
+  "Return the settings of RECORDS with FIELDS, each of which becomes a table
+[[KEY]]."
+  (if (null? records)
+      '()
+      `(((,key) tables
+         ,@(map (lambda (record)
+                  (map (match-lambda
+                         (((key) . value)
+                          (cons key value)))
+                       (settings-of record fields))) records)))))
 
 (define (extra-settings->settings settings)
   "Return SETTINGS, which have their keys in one string, as (tbfg toml) has it."

@@ -18,6 +18,7 @@
   #:use-module (tbfg packages)
   #:use-module (tbfg services agent)
   #:use-module (tbfg services actions)
+  #:use-module (tbfg services collections)
   #:use-module (tbfg services common)
   #:use-module (tbfg services hooks)
   #:use-module (tbfg toml)
@@ -77,29 +78,11 @@ that it asks for.")
                  (every tbfg-declared-agent? value)))
        (format #f "~s is not a list of tbfg-declared-agent records" value)))
 
-(define (check-names agents)
-  "Fail if two of AGENTS have the same name."
-  (fold (lambda (agent names)
-          (let ((name (tbfg-declared-agent-name agent)))
-            (when (member name names)
-              (reject (tbfg-declared-agent-source-location agent)
-                      'agents
-                      (format #f "there are two agents called ~s" name)))
-            (cons name names)))
-        '() agents))
-
 (define (agents-settings field agents)
   "The serializer of declared agents."
-  (check-names agents)
-  (if (null? agents)
-      '()
-      `((("agents") tables
-         ,@(map (lambda (agent)
-                  (map (match-lambda
-                         (((key) . value)
-                          (cons key value)))
-                       (settings-of agent tbfg-declared-agent-fields)))
-                agents)))))
+  (check-names field "agents" agents tbfg-declared-agent-name
+               tbfg-declared-agent-source-location)
+  (tables "agents" agents tbfg-declared-agent-fields))
 
 (define-field-type (local-agent value)
   (cond
@@ -141,15 +124,49 @@ guix-daemon with a restricted @code{socket-directory-group}.")
   (agent-listen (some-endpoints '("0.0.0.0:8745"))
                 (in "coordinator")
                 "List of addresses where agents connect.  They authenticate.")
-  (client-listen (loopback-endpoints '("127.0.0.1:8746"))
+  (agent-certificate (maybe-file-name #f)
+                     (in "coordinator")
+                     "A file with the certificate, as PEM, and those that
+certify it, for agents to connect by @code{https}; @code{#f} for @code{http}.")
+  (agent-certificate-key (maybe-file-name #f)
+                         (in "coordinator")
+                         "A file with its private key, which only the farm's
+user can read.  Both may be replaced while the farm runs.")
+  (client-listen (some-endpoints '("127.0.0.1:8746"))
                  (in "coordinator")
-                 "List of addresses for commands and the front end.  They must
-be on loopback, since nothing is asked there.")
+                 "List of addresses for commands and the front end.  On
+loopback nothing is asked; others need a @code{client-token-file}.")
+  (client-token-file (maybe-file-name #f)
+                     (in "coordinator")
+                     "A file with the token that clients from other machines
+must show, which only the farm's user can read.")
+  (client-hosts (texts '())
+                (in "coordinator")
+                "List of names under which clients reach the farm, besides
+@code{localhost}, addresses and the host's name.")
+  (client-socket (maybe-file-name #f)
+                 (in "coordinator")
+                 "A Unix socket for commands besides.  They look for
+@file{/run/tbfg/client.socket} by themselves; the directory @file{/run/tbfg} is
+made for it.")
+  (client-group (maybe-name #f)
+                (in "coordinator")
+                "The group, one that exists, whose members may use
+@code{client-socket}; @code{#f} for the farm's own.")
+  (public-reads? (flag #f)
+                 (flag-in "coordinator")
+                 "Whether @code{agent-listen} serves what front ends read,
+builds, agents and events, to everyone.")
   (front-listen (endpoints '("127.0.0.1:8747"))
                 (in "front" "listen")
                 "List of addresses of the log endpoint, such as
 @code{\"0.0.0.0:80\"}; the empty list for none.  Everyone who can connect can
 read all logs.")
+  (bffe (maybe-url #f)
+        (in "front")
+        "URL of the Build Farm Front-End, such as
+@code{\"http://localhost:8767\"}, which gets all requests at
+@code{front-listen} but those for logs; @code{#f} for a small page of our own.")
 
   ;; Where things come from.
   (derivation-substitute-urls (urls '("https://data.guix.gnu.org"))
@@ -170,6 +187,9 @@ that say how to build.")
   (agents (declared-agents '()) agents-settings
           "List of @code{tbfg-declared-agent} records: the farm makes these
 agents known at start, each with a token with which it enrols.")
+  (collections (collections '()) collections-settings
+               "List of @code{tbfg-collection} records: sets of packages of
+which the farm gives an account.")
 
   ;; Who is told.
   (hooks (hooks '()) hooks-settings
@@ -189,6 +209,26 @@ for ever.")
                (in "coordinator")
                "How many ended builds are kept with their logs, the newest
 ones; @code{#f} for all.")
+  (keep-outputs? (flag #f)
+                 (flag-in "coordinator")
+                 "Whether agents send what they built, to be kept as long as
+the build.")
+  (max-output-size (maybe-count #f)
+                   (in "coordinator")
+                   "Largest output that is kept, in bytes; @code{#f} for 64
+gibibytes.")
+  (keep-events (maybe-count #f)
+               (in "coordinator")
+               "How many events are kept for front ends that come back to the
+stream, 0 for all; @code{#f} for a hundred thousand.")
+  (keep-events-for (maybe-duration #f)
+                   (in "coordinator")
+                   "How long events are kept, @code{\"0s\"} for ever;
+@code{#f} for a week.")
+  (event-keep-alive (maybe-duration #f)
+                    (in "coordinator")
+                    "After how long without an event the stream gets an empty
+comment; @code{#f} for never.")
   (min-free-space (maybe-count #f)
                   (in "coordinator")
                   "No builds are handed out while the disk of the state
@@ -239,6 +279,18 @@ had it, 0 for never; @code{#f} for three.")
                   "List of further settings, pairs of a key with its table,
 such as @code{\"coordinator.lease\"}, and its value."))
 
+(define (check-clients config)
+  "Fail if whoever can reach an address for clients controls the farm."
+  (match-record config <tbfg-configuration>
+                (client-listen client-token-file)
+    (for-each (lambda (endpoint)
+                (unless (or (loopback? endpoint) client-token-file)
+                  (reject (tbfg-configuration-source-location config)
+                          'client-listen
+                          (format #f "~s is not on loopback such as \
+\"127.0.0.1:8746\" and there is no client-token-file: whoever can connect there \
+controls the farm" endpoint)))) client-listen)))
+
 (define (tbfg-settings config)
   "Return the settings in the configuration file of a farm."
   (match-record config <tbfg-configuration>
@@ -251,6 +303,7 @@ such as @code{\"coordinator.lease\"}, and its value."))
              (list->vector urls)))
           '()))
 
+    (check-clients config)
     (append (settings-of config tbfg-configuration-fields)
             (by-default "derivation_substitute_urls"
                         derivation-substitute-urls)
@@ -306,11 +359,20 @@ itself is restarted.")
                                 (for-each close-port
                                           (map cdr sockets)) #f)))))
 
+(define (groups-of config)
+  "Return the supplementary groups of the farm's user.  Only a member can give
+the clients' socket to a group."
+  (match-record config <tbfg-configuration>
+                (supplementary-groups client-group)
+    (if client-group
+        (delete-duplicates (cons client-group supplementary-groups))
+        supplementary-groups)))
+
 (define (farm-service config)
   (match-record config <tbfg-configuration>
-                (package user group supplementary-groups state-directory
-                         log-directory grace environment-variables
-                         client-listen)
+                (package user group state-directory log-directory grace
+                         environment-variables client-listen
+                         client-token-file)
     (shepherd-service (documentation "Run the build farm (tbfg serve).")
                       (provision '(tbfg))
                       (requirement '(tbfg-sockets guix-daemon networking
@@ -325,7 +387,7 @@ itself is restarted.")
                                          #:user user
                                          #:group group
                                          #:supplementary-groups
-                                         supplementary-groups
+                                         (groups-of config)
                                          #:cache state-directory
                                          #:log-file (string-append
                                                      log-directory "/tbfg.log")
@@ -335,7 +397,12 @@ itself is restarted.")
                       (actions (farm-actions #:package package
                                              #:user user
                                              #:state-directory state-directory
-                                             #:client (first client-listen))))))
+                                             #:client
+                                             (or (find loopback?
+                                                       client-listen)
+                                                 (first client-listen))
+                                             #:token-file
+                                             client-token-file)))))
 
 (define (tbfg-shepherd-services config)
   (list (sockets-service config)
@@ -343,9 +410,13 @@ itself is restarted.")
 
 (define (tbfg-activation config)
   (match-record config <tbfg-configuration>
-                (user state-directory log-directory)
+                (user state-directory log-directory client-socket)
     (activation-gexp user
                      `((,state-directory #o755)
+                       ,@(if (and client-socket
+                                  (string-prefix? "/run/tbfg/" client-socket))
+                             '(("/run/tbfg" #o755))
+                             '())
                        (,(string-append state-directory "/secrets") #o700)
                        (,(string-append state-directory "/backups") #o700))
                      log-directory
@@ -353,8 +424,9 @@ itself is restarted.")
 
 (define (tbfg-accounts config)
   (match-record config <tbfg-configuration>
-                (user group supplementary-groups state-directory)
-    (service-accounts user group supplementary-groups state-directory
+                (user group state-directory)
+    (service-accounts user group
+                      (groups-of config) state-directory
                       "tbfg build farm")))
 
 (define (tbfg-etc config)
