@@ -57,7 +57,7 @@ type Coordinator struct {
 // Front configures the log endpoint, and what else is there.
 type Front struct {
 	Listen []string `toml:"listen" apply:"restart" comment:"Addresses of the log endpoint; [] for none. Everyone who can connect can read all logs."`
-	BFFE   string   `toml:"bffe" apply:"restart" comment:"URL of the Build Farm Front-End, such as http://localhost:8767, which gets all requests but those for logs; empty for a small page of our own."`
+	BFFE   string   `toml:"bffe" comment:"URL of the Build Farm Front-End, such as http://localhost:8767, which gets all requests but those for logs; empty for a small page of our own."`
 }
 
 // Builder configures how an agent builds, on this machine or another.
@@ -76,14 +76,14 @@ type Builder struct {
 	MaxSilentTime      Duration `toml:"max_silent_time" comment:"How long a build may write nothing, unless it has a tag \"max-silent-time\"; \"0s\" leaves it to the guix-daemon."`
 	AllowExisting      bool     `toml:"allow_existing_outputs" comment:"Whether outputs that are there already count as built, instead of being deleted and built again."`
 	MinFree            int64    `toml:"min_free_space" comment:"No builds are asked for or begun while the disk of the store or the spool has fewer bytes free."`
-	DaemonSocket       string   `toml:"daemon_socket" comment:"Address of the guix-daemon; empty for $GUIX_DAEMON_SOCKET or the usual one."`
+	DaemonSocket       string   `toml:"daemon_socket" apply:"restart" comment:"Address of the guix-daemon; empty for $GUIX_DAEMON_SOCKET or the usual one."`
 }
 
 // LocalAgent configures the agent inside "tbfg serve", which gets its
 // credentials by itself.
 type LocalAgent struct {
 	Enabled bool   `toml:"enabled" comment:"Whether \"tbfg serve\" also builds, on this machine."`
-	Name    string `toml:"name" comment:"The agent's name; empty for the host's."`
+	Name    string `toml:"name" apply:"restart" comment:"The agent's name; empty for the host's."`
 	Builder
 }
 

@@ -70,7 +70,7 @@ func runEnrolled(c *cli.Context, conf config.Config, base agent.Config) (err err
 		return e.run(ctx, func(ctx context.Context, uuid, password string) error {
 			own := base
 			own.UUID, own.Password = uuid, password
-			a, err := newAgent(conf.Agent.Builder, own)
+			a, err := newAgent(conf.Agent.DaemonSocket, own)
 			if err != nil {
 				return err
 			}

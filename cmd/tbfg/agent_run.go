@@ -116,7 +116,8 @@ func agentRun(c *cli.Context) error {
 		return err
 	}
 	log := newLogger(c, conf.LogLevel)
-	base := agent.Config{Coordinator: conf.Agent.Coordinator, SpoolDir: conf.Agent.SpoolDir, Grace: time.Duration(conf.Grace), Log: log}
+	base := agent.Config{Coordinator: conf.Agent.Coordinator, SpoolDir: conf.Agent.SpoolDir,
+		Settings: builderSettings(conf.Agent.Builder, conf.Grace), Log: log}
 	if base.Roots, err = rootsOf(conf.Agent); err != nil {
 		return err
 	}
@@ -136,7 +137,7 @@ func agentRun(c *cli.Context) error {
 			return err
 		}
 	}
-	a, err := newAgent(conf.Agent.Builder, base)
+	a, err := newAgent(conf.Agent.DaemonSocket, base)
 	if err != nil {
 		return err
 	}
@@ -223,22 +224,37 @@ func rootsOf(conf config.Agent) (*x509.CertPool, error) {
 	return roots, nil
 }
 
-// newAgent completes an agent's configuration with how it builds.
-func newAgent(b config.Builder, a agent.Config) (*agent.Agent, error) {
-	a.Systems = b.BuildSystems()
-	a.MaxParallelBuilds, a.MaxParallelUploads = b.Parallel(), b.MaxParallelUploads
-	a.Compression, a.MaxLogSize = b.Compression, b.MaxLogSize
-	a.MaxAllocatedBuilds, a.MaxLoad, a.Daemon = b.MaxAllocatedBuilds, b.MaxLoad, b.DaemonSocket
-	a.Cores, a.Timeout, a.MaxSilentTime = b.Cores, time.Duration(b.BuildTimeout), time.Duration(b.MaxSilentTime)
-	a.AllowExisting, a.MinFree = b.AllowExisting, b.MinFree
-	a.Native, a.Narinfo = config.HostSystem(), new(substitutes.Client).Narinfo
+// newAgent makes an agent for this machine.
+func newAgent(daemonSocket string, a agent.Config) (*agent.Agent, error) {
+	a.Daemon, a.Native, a.Narinfo = daemonSocket, config.HostSystem(), new(substitutes.Client).Narinfo
+	return agent.New(a)
+}
+
+// builderSettings is what the configuration says of how an agent builds, and
+// may change while it runs.
+func builderSettings(b config.Builder, grace config.Duration) agent.Settings {
+	s := agent.Settings{
+		Systems:            b.BuildSystems(),
+		MaxParallelBuilds:  b.Parallel(),
+		MaxParallelUploads: b.MaxParallelUploads,
+		MaxAllocatedBuilds: b.MaxAllocatedBuilds,
+		MaxLoad:            b.MaxLoad,
+		MinFree:            b.MinFree,
+		Cores:              b.Cores,
+		Timeout:            time.Duration(b.BuildTimeout),
+		MaxSilentTime:      time.Duration(b.MaxSilentTime),
+		AllowExisting:      b.AllowExisting,
+		Compression:        b.Compression,
+		MaxLogSize:         b.MaxLogSize,
+		Grace:              time.Duration(grace),
+	}
 	if len(b.DerivationURLs) > 0 {
-		a.DerivationURLs = b.DerivationURLs
+		s.DerivationURLs = b.DerivationURLs
 	}
 	if len(b.InputURLs) > 0 {
-		a.InputURLs = b.InputURLs
+		s.InputURLs = b.InputURLs
 	}
-	return agent.New(a)
+	return s
 }
 
 // defaultSpool is a directory of the agent's own in the cache directory.

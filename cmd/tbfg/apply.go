@@ -21,6 +21,16 @@ func (f *farm) apply(running, next config.Config) {
 		f.hooks <- f.runner
 	}
 	f.coordinator.Configure(settingsOf(next, f.runner))
+	if !reflect.DeepEqual(running.LocalAgent, next.LocalAgent) || running.Grace != next.Grace {
+		select {
+		case <-f.localConf: // one that was never looked at
+		default:
+		}
+		f.localConf <- next
+	}
+	if running.Front.BFFE != next.Front.BFFE {
+		f.front.use(next.Front)
+	}
 	if !reflect.DeepEqual(running.Collections, next.Collections) {
 		if err := f.coordinator.DeclareCollections(context.Background(), config.Domain(next.Collections)); err != nil {
 			f.log.Error("cannot make the collections be as the configuration says; they will be at the next start", "err", err)

@@ -51,5 +51,11 @@ func (f *farm) Rotate(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	return f.secrets.Write(secrets.LocalAgentPassword, password)
+	if err := f.secrets.Write(secrets.LocalAgentPassword, password); err != nil {
+		return err
+	}
+	if a := f.local.Load(); a != nil {
+		a.RereadPassword()
+	}
+	return nil
 }

@@ -1,11 +1,17 @@
 package main
 
 import (
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
+
+	"codeberg.org/tbfg/tbfg/daemon/agent"
 )
 
 // configure puts another configuration in the place of the old one, as editors
@@ -113,5 +119,70 @@ command = ["/bin/sh", "-c", "cat >> ` + heard + `"]
 	}
 	if status := s.stop(syscall.SIGTERM); status != 0 {
 		t.Errorf("got the status %d, want 0", status)
+	}
+}
+
+// The local agent goes on with other settings and another password, ends when
+// it is not wanted, and comes back.
+func TestTheLocalAgentFollowsTheConfiguration(t *testing.T) {
+	s := serveFarm(t, filepath.Join(t.TempDir(), "state"))
+	socket := filepath.Join(s.dir, "agent-spool", agent.ControlSocket)
+	report := func() agent.Report {
+		r, err := agent.Ask(t.Context(), socket)
+		if err != nil {
+			return agent.Report{} // there is none
+		}
+		return r
+	}
+	local := func(text string) string {
+		return freePorts + "[local_agent]\nenabled = true\nmax_1min_load_average = 10000.0\ndaemon_socket = \"/nonexistent/socket\"\n" + text
+	}
+	s.configure(local("max_parallel_builds = 3\nsystems = [\"i686-linux\"]\nmin_free_space = 1\n"))
+	s.says("restart the farm for what else is new in the configuration keys=local_agent.daemon_socket")
+	var first agent.Report
+	s.until("the agent is there", func() bool { first = report(); return first.UUID != "" })
+	if first.Parallel != 3 || !slices.Equal(first.Systems, []string{"i686-linux"}) || first.MinFree != 1 {
+		t.Errorf("got %+v, want 3 builds, i686-linux and 1 byte", first)
+	}
+
+	s.configure(local("max_parallel_builds = 5\nsystems = [\"x86_64-linux\", \"i686-linux\"]\nmin_free_space = 2\n"))
+	s.until("the same agent has other settings", func() bool {
+		r := report()
+		return r.Since.Equal(first.Since) && r.Parallel == 5 && len(r.Systems) == 2 && r.MinFree == 2
+	})
+	s.configure(local("min_free_space = 9223372036854775807\n"))
+	s.says("no more builds are asked for or begun")
+	s.configure(local("min_free_space = 1\n"))
+	s.says("there is room for builds again")
+
+	env := []string{"TBFG_COORDINATOR=" + s.client}
+	if r := run(t, "", env, "tbfg", "secrets", "rotate", "local-agent.password"); r.status != 0 {
+		t.Fatalf("secrets rotate: got %+v", r)
+	}
+	s.says("the password has changed; going on with the new one")
+	contact := report().LastContact
+	s.configure(local("min_free_space = 9223372036854775807\n")) // a reason to talk
+	s.until("the agent talks to the coordinator with the new password", func() bool { return report().LastContact.After(contact) })
+	if r := report(); !r.Since.Equal(first.Since) {
+		t.Errorf("got %+v, want the agent of %v", r, first.Since)
+	}
+
+	s.configure(freePorts)
+	s.says("the local agent ends with what it builds now")
+	s.until("the agent is gone", func() bool { return report().UUID == "" })
+	s.configure(local(""))
+	s.until("another is there", func() bool { r := report(); return r.UUID == first.UUID && r.Since.After(first.Since) })
+	if status := s.stop(syscall.SIGTERM); status != 0 {
+		t.Errorf("got the status %d, want 0", status)
+	}
+}
+
+func TestTheFrontEndMayBecomeAnother(t *testing.T) {
+	s := serveFarm(t, filepath.Join(t.TempDir(), "state"))
+	for _, name := range []string{"one", "two"} {
+		bffe := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, name) }))
+		defer bffe.Close()
+		s.configure(strings.Replace(freePorts, "[front]", "[front]\nbffe = \""+bffe.URL+"\"", 1))
+		s.until("the front end is "+name, func() bool { _, body := get(t, s.front+"/"); return body == name })
 	}
 }

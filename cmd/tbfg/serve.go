@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -22,7 +21,6 @@ import (
 	"codeberg.org/tbfg/tbfg/daemon/datastore"
 	"codeberg.org/tbfg/tbfg/daemon/durable"
 	"codeberg.org/tbfg/tbfg/daemon/events"
-	"codeberg.org/tbfg/tbfg/daemon/front"
 	"codeberg.org/tbfg/tbfg/daemon/hooks"
 	"codeberg.org/tbfg/tbfg/daemon/metrics"
 	"codeberg.org/tbfg/tbfg/daemon/outputs"
@@ -100,15 +98,18 @@ type farm struct {
 	hooks       chan *hooks.Runner // and, if it does not run yet, here
 	keeper      *collection.Keeper
 	events      *events.Stream
+	front       *frontDoor
 	servers     []*endpoint
 	failed      chan error                  // of servers
 	agentURL    string                      // where the local agent finds the coordinator
-	local       atomic.Pointer[agent.Agent] // nil until it runs
+	local       atomic.Pointer[agent.Agent] // nil while there is none
+	localConf   chan config.Config          // changes of what it is to do
 }
 
 // openFarm opens the state and listens.
 func openFarm(ctx context.Context, conf config.Config, l *live, log *slog.Logger) (f *farm, err error) {
-	f = &farm{conf: conf, live: l, log: log, metrics: metrics.New(), hooks: make(chan *hooks.Runner, 1), failed: make(chan error, 16)}
+	f = &farm{conf: conf, live: l, log: log, metrics: metrics.New(), hooks: make(chan *hooks.Runner, 1),
+		localConf: make(chan config.Config, 1), failed: make(chan error, 16)}
 	l.log, l.running, l.apply = log, conf, f.apply
 	l.status = wire.ConfigStatus{File: l.file}
 	f.runner = hooksOf(conf, f.metrics.HookTold, log)
@@ -150,6 +151,8 @@ func openFarm(ctx context.Context, conf config.Config, l *live, log *slog.Logger
 		return f, err
 	}
 	f.events = events.New(f.coordinator, time.Duration(conf.Coordinator.EventKeepAlive), log)
+	f.front = &frontDoor{logs: logs, farm: f.coordinator}
+	f.front.use(conf.Front)
 	f.watch()
 	metrics := f.metrics.Handler()
 	guard, err := guardOf(conf.Coordinator, log)
@@ -168,7 +171,7 @@ func openFarm(ctx context.Context, conf config.Config, l *live, log *slog.Logger
 	}{
 		{"agent", conf.Coordinator.AgentListen, agents},
 		{"client", conf.Coordinator.ClientListen, guard.Protect(clients)},
-		{"front", conf.Front.Listen, withReports(frontHandler(logs, f.coordinator, conf.Front), f.keeper)},
+		{"front", conf.Front.Listen, withReports(f.front, f.keeper)},
 	} {
 		if err := f.listen(ctx, sockets, s.name, s.addresses, s.handler); err != nil {
 			return f, err
@@ -192,14 +195,6 @@ func (f *farm) close() error {
 		errs = append(errs, f.store.Close())
 	}
 	return errors.Join(errs...)
-}
-
-func frontHandler(logs *buildlog.Store, c *coordinator.Coordinator, conf config.Front) http.Handler {
-	var bffe *url.URL
-	if conf.BFFE != "" {
-		bffe, _ = url.Parse(conf.BFFE) // it was validated
-	}
-	return front.Handler(logs, c, bffe)
 }
 
 // watch adds to the metrics what is asked for when somebody looks.

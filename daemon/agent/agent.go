@@ -28,60 +28,42 @@ type Config struct {
 	Password    string
 	Reread      func() (string, error) // reads the password anew, for the case that it was changed; may be nil
 	Roots       *x509.CertPool         // authorities that certify the coordinator; nil for the system's
-	Systems     []string
+	Native      string                 // the machine's own system, such as "x86_64-linux"
 
-	MaxParallelBuilds  int
-	MaxParallelUploads int
-	MaxAllocatedBuilds int     // builds to hold in all; zero for twice MaxParallelBuilds
-	MaxLoad            float64 // 1-minute load average above which nothing starts; zero for the number of processors
-	MinFree            int64   // bytes that must be free on the disks of store and spool for builds to be asked for and begun
-
-	// Limits of a build; zero leaves one to the daemon, a negative duration
-	// is none. A build's tags can name others, see limits.
-	Cores         int
-	Timeout       time.Duration
-	MaxSilentTime time.Duration
-
-	AllowExisting bool   // take outputs that are there already for built
-	Native        string // the machine's own system, such as "x86_64-linux"
-
-	// DerivationURLs and InputURLs are the substitute servers for
-	// derivations and for all else; nil leaves them to the daemon.
-	DerivationURLs []string
-	InputURLs      []string
 	// Narinfo asks substitute servers what they say of an item, and tells
 	// which it was; nil if nobody can be asked.
 	Narinfo func(ctx context.Context, urls []string, path storepath.Path) (*narinfo.Info, string, error)
 
-	Daemon   string        // address of the guix-daemon; empty for the usual one
-	SpoolDir string        // for what the coordinator does not have yet
-	Grace    time.Duration // how long running builds may go on when the agent stops
+	Daemon   string // address of the guix-daemon; empty for the usual one
+	SpoolDir string // for what the coordinator does not have yet
 	Log      *slog.Logger
 
-	Compression string // of outputs, one of courier.Compressions; empty for lzip
-	MaxLogSize  int64  // of a build, in bytes; a build with a larger one fails; zero for no limit
+	Settings Settings // at first; see Configure
 }
 
 // An Agent is a build agent.
 type Agent struct {
 	Config
-	api     *agentapi.Client
-	spool   *spool.Spool
-	courier *courier.Courier
-	uploads chan struct{} // holds a token for each upload under way
+	api          *agentapi.Client
+	spool        *spool.Spool
+	courier      *courier.Courier
+	current      atomic.Pointer[current] // the settings
+	reconfigured chan struct{}           // they have changed
 
-	resumed             map[string]*resumption // by build: results that were in the spool at the start
-	unfinished          []*spool.Entry         // builds that were; nil once the coordinator has said which are ours
-	derivations, others *fetcher               // of store items
-	ahead               ahead
-	foreign             foreignSystems
-	phases              phases
-	full                atomic.Bool // there was too little room on a disk when last looked at
-	introduced          atomic.Bool // the coordinator knows us
-	counters            counters
-	since               time.Time    // of New
-	beat                atomic.Int64 // when the loop last looked around, in nanoseconds since 1970; zero while there is none
-	contact             atomic.Int64 // when the coordinator last answered, in nanoseconds since 1970
+	resumed    map[string]*resumption // by build: results that were in the spool at the start
+	unfinished []*spool.Entry         // builds that were; nil once the coordinator has said which are ours
+	ahead      ahead
+	foreign    foreignSystems
+	phases     phases
+	full       atomic.Bool // there was too little room on a disk when last looked at
+	introduced atomic.Bool // the coordinator knows us
+	counters   counters
+	since      time.Time    // of New
+	beat       atomic.Int64 // when the loop last looked around, in nanoseconds since 1970; zero while there is none
+	contact    atomic.Int64 // when the coordinator last answered, in nanoseconds since 1970
+
+	retired context.Context // see Retire
+	retire  context.CancelFunc
 
 	run    context.Context // Run's: while it lasts new attempts begin
 	work   context.Context // of builds and reports; ends Grace after Run's
@@ -113,15 +95,6 @@ const (
 
 // New is an agent that is not running yet.
 func New(config Config) (*Agent, error) {
-	if config.MaxParallelBuilds < 1 {
-		return nil, fmt.Errorf("start agent: it must be allowed at least one parallel build")
-	}
-	if config.MaxAllocatedBuilds == 0 {
-		config.MaxAllocatedBuilds = 2 * config.MaxParallelBuilds
-	}
-	if config.MaxLoad == 0 {
-		config.MaxLoad = float64(runtime.NumCPU())
-	}
 	spooled, err := spool.Open(config.SpoolDir)
 	if err != nil {
 		return nil, fmt.Errorf("start agent: %w", err)
@@ -129,19 +102,16 @@ func New(config Config) (*Agent, error) {
 	api := agentapi.NewClient(config.Coordinator, config.UUID, config.Password)
 	api.Trust(config.Roots)
 	a := &Agent{
-		Config:  config,
-		api:     api,
-		spool:   spooled,
-		uploads: make(chan struct{}, max(1, config.MaxParallelUploads)),
-		events:  make(chan event),
-
-		since: now(),
-
-		derivations: newFetcher(config.Daemon, config.DerivationURLs),
-		others:      newFetcher(config.Daemon, config.InputURLs),
+		Config:       config,
+		api:          api,
+		spool:        spooled,
+		reconfigured: make(chan struct{}, 1),
+		events:       make(chan event),
+		since:        now(),
 	}
-	a.courier = &courier.Courier{API: a.api, Insist: a.insist, Uploads: a.uploads, Compression: config.Compression}
-	return a, nil
+	a.courier = &courier.Courier{API: a.api, Insist: a.insist}
+	a.retired, a.retire = context.WithCancel(context.Background())
+	return a, a.Configure(config.Settings)
 }
 
 // Run works until ctx ends, and then until the builds that run have ended or
@@ -153,9 +123,12 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.Log.Info("connecting to coordinator " + a.Coordinator)
 	work, stopWork := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer stopWork(nil)
-	a.run, a.work = ctx, work
+	run, stop := context.WithCancel(ctx)
+	defer stop()
+	defer context.AfterFunc(a.retired, stop)()
+	a.run, a.work = run, work
 	a.lookForRoom()
-	if err := a.introduce(ctx); err != nil {
+	if err := a.introduce(run); err != nil {
 		return err
 	}
 	if err := alone(a.SpoolDir); err != nil {
@@ -165,16 +138,17 @@ func (a *Agent) Run(ctx context.Context) error {
 		return err
 	}
 	defer a.serveControl()()
-	a.lookForDaemon(ctx)
+	a.lookForDaemon(run)
 	s := newState(a)
-	go s.reportStatus(ctx)
-	err := s.loop(ctx)
+	go s.reportStatus(run)
+	err := s.loop(run)
 
 	a.beat.Store(0)
 	a.ahead.dropAll()
 	s.handBack()
-	grace := time.AfterFunc(a.Grace, func() { stopWork(errStopping) })
-	defer grace.Stop()
+	defer context.AfterFunc(ctx, func() {
+		time.AfterFunc(a.current.Load().Grace, func() { stopWork(errStopping) })
+	})()
 	finished := make(chan struct{})
 	go func() {
 		a.builds.Wait()

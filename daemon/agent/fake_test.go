@@ -153,9 +153,9 @@ func (f *fake) wait(what string, holds func() bool) {
 func (f *fake) newAgent(log io.Writer, change func(*Config)) *Agent {
 	f.t.Helper()
 	conf := Config{
-		Coordinator: f.url, UUID: agentID, Password: password, Systems: []string{"x86_64-linux"},
-		MaxParallelBuilds: 1, MaxAllocatedBuilds: 3, MaxLoad: 10000,
-		Daemon: filepath.Join(f.t.TempDir(), "socket"), SpoolDir: f.t.TempDir(),
+		Coordinator: f.url, UUID: agentID, Password: password,
+		Settings: Settings{Systems: []string{"x86_64-linux"}, MaxParallelBuilds: 1, MaxAllocatedBuilds: 3, MaxLoad: 10000},
+		Daemon:   filepath.Join(f.t.TempDir(), "socket"), SpoolDir: f.t.TempDir(),
 		Log: slog.New(slog.NewTextHandler(log, nil)),
 	}
 	if change != nil {

@@ -44,7 +44,7 @@ func (j *job) begin() error {
 }
 
 func (j *job) openLog(open func(limit int64) (*spool.Log, error)) (err error) {
-	j.log, err = open(j.MaxLogSize)
+	j.log, err = open(j.current.Load().MaxLogSize)
 	return err
 }
 

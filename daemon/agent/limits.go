@@ -29,7 +29,8 @@ const maxLimit = (1<<31 - 1) * time.Second
 // limits are those of the agent's configuration and of the build's tags. Whoever
 // submits a build chooses its tags: one that makes no sense is ignored.
 func (a *Agent) limits(b daemon.Allocation) limits {
-	l := limits{a.Cores, a.Timeout, a.MaxSilentTime}
+	set := a.current.Load()
+	l := limits{set.Cores, set.Timeout, set.MaxSilentTime}
 	for _, tag := range b.Tags {
 		var field *time.Duration
 		switch tag.Key {

@@ -25,7 +25,10 @@ func TestTagsOverrideTheLimits(t *testing.T) {
 		{"too long", []daemon.Tag{{Key: "timeout", Value: "99999999999"}, {Key: "max-silent-time", Value: "600000000s"}}, limits{2, time.Hour, 600000000 * time.Second}},
 		{"much too long", []daemon.Tag{{Key: "max-silent-time", Value: "3000000000s"}}, own},
 	} {
-		a := newFake(t).newAgent(t.Output(), func(c *Config) { c.Cores, c.Timeout, c.MaxSilentTime = own.cores, own.timeout, own.silence })
+		a := newFake(t).newAgent(t.Output(), func(c *Config) {
+			set := &c.Settings
+			set.Cores, set.Timeout, set.MaxSilentTime = own.cores, own.timeout, own.silence
+		})
 		if got := a.limits(daemon.Allocation{Tags: test.tags}); got != test.want {
 			t.Errorf("%s: got %+v, want %+v", test.name, got, test.want)
 		}
@@ -48,8 +51,8 @@ func TestNothingBeginsWhileTheLoadIsHigh(t *testing.T) {
 	f := newFake(t)
 	f.allocated = []string{build(1)}
 	var log record
-	a := f.newAgent(&log, func(c *Config) { c.MaxLoad = 1e-9 }) // a machine that runs tests has more
-	if load, err := loadAverage(); err != nil || load <= a.MaxLoad {
+	a := f.newAgent(&log, func(c *Config) { c.Settings.MaxLoad = 1e-9 }) // a machine that runs tests has more
+	if load, err := loadAverage(); err != nil || load <= a.current.Load().MaxLoad {
 		t.Skipf("the load average is %v, %v", load, err)
 	}
 	f.run(a)

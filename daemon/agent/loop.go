@@ -57,6 +57,7 @@ func (s *state) loop(ctx context.Context) error {
 		case e := <-s.events:
 			s.handle(e)
 		case <-tick.C:
+		case <-s.reconfigured:
 		case <-ctx.Done():
 			return nil
 		}
@@ -147,7 +148,7 @@ func (s *state) drop(gone []string) {
 // begin starts queued builds in free slots, unless the machine is busy or
 // full, and tells how many.
 func (s *state) begin() (started int) {
-	for ; len(s.queue) > 0 && s.running.Load() < int64(s.MaxParallelBuilds) && !s.full.Load() && !s.tooBusy(); started++ {
+	for ; len(s.queue) > 0 && s.running.Load() < int64(s.current.Load().MaxParallelBuilds) && !s.full.Load() && !s.tooBusy(); started++ {
 		b := s.queue[0]
 		s.queue = s.queue[1:]
 		s.running.Add(1)
@@ -167,7 +168,7 @@ func (s *state) prepare() {
 	if s.full.Load() {
 		return
 	}
-	for _, b := range s.queue[:min(len(s.queue), s.MaxParallelBuilds)] {
+	for _, b := range s.queue[:min(len(s.queue), s.current.Load().MaxParallelBuilds)] {
 		s.setUpEarly(s.work, b)
 	}
 }
@@ -175,9 +176,10 @@ func (s *state) prepare() {
 // tooBusy tells whether the load is above the limit.
 func (s *state) tooBusy() bool {
 	load, err := loadAverage()
-	busy := err == nil && load > s.MaxLoad
+	limit := s.current.Load().MaxLoad
+	busy := err == nil && load > limit
 	if busy && !s.busy {
-		s.Log.Info(fmt.Sprintf("waiting with new builds: the load average is %.2f, the limit %.2f", load, s.MaxLoad))
+		s.Log.Info(fmt.Sprintf("waiting with new builds: the load average is %.2f, the limit %.2f", load, limit))
 	}
 	s.busy = busy
 	return busy
@@ -190,11 +192,12 @@ type wish struct {
 }
 
 func (s *state) wish() wish {
-	systems := s.foreign.without(s.Systems)
+	set := s.current.Load()
+	systems := s.foreign.without(set.Systems)
 	if len(systems) == 0 || s.full.Load() {
-		return wish{s.Systems, 0} // only to hear what is gone
+		return wish{set.Systems, 0} // only to hear what is gone
 	}
-	return wish{systems, s.MaxAllocatedBuilds}
+	return wish{systems, set.MaxAllocatedBuilds}
 }
 
 // fetch asks for builds if no question is open and there is room for more. A
@@ -280,7 +283,7 @@ func (s *state) reportStatus(ctx context.Context) {
 func (s *state) handBack() {
 	ctx, cancel := context.WithTimeout(context.Background(), releaseTimeout)
 	defer cancel()
-	answer, err := s.api.FetchBuilds(ctx, s.Systems, 0, 0)
+	answer, err := s.api.FetchBuilds(ctx, s.current.Load().Systems, 0, 0)
 	if err != nil {
 		s.Log.Info("builds that have not begun stay allocated to this agent", "err", err)
 		return

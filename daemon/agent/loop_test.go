@@ -150,7 +150,7 @@ func TestAnAgentThatStopsReturnsWhatItHasNotBegun(t *testing.T) {
 	f := newFake(t)
 	f.allocated = []string{build(1), build(2)}
 	var log record
-	stop := f.run(f.newAgent(&log, func(c *Config) { c.Grace = time.Millisecond }))
+	stop := f.run(f.newAgent(&log, func(c *Config) { c.Settings.Grace = time.Millisecond }))
 	f.wait("it has asked for more", func() bool { return len(f.fetches) == 2 })
 	// An answer that it will never see.
 	f.set(func() { f.allocated = append(f.allocated, build(3)) })

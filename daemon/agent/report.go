@@ -35,8 +35,9 @@ func (a *Agent) Report() Report {
 		}
 	}
 	s := a.status(running)
-	r := Report{UUID: a.UUID, Coordinator: a.Coordinator, Status: s.Status, Since: a.since, Systems: a.foreign.without(a.Systems),
-		Parallel: a.MaxParallelBuilds, Load: s.Load1Min, Builds: builds, SpoolBytes: a.spoolBytes(), Disks: a.disks(), MinFree: a.MinFree}
+	set := a.current.Load()
+	r := Report{UUID: a.UUID, Coordinator: a.Coordinator, Status: s.Status, Since: a.since, Systems: a.foreign.without(set.Systems),
+		Parallel: set.MaxParallelBuilds, Load: s.Load1Min, Builds: builds, SpoolBytes: a.spoolBytes(), Disks: a.disks(), MinFree: set.MinFree}
 	if at := a.contact.Load(); at > 0 {
 		r.LastContact = time.Unix(0, at).UTC()
 	}

@@ -18,7 +18,7 @@ import (
 func TestAnAgentReportsWhatItHolds(t *testing.T) {
 	f := newFake(t)
 	f.allocated = []string{build(1), build(2), build(3)}
-	a := f.newAgent(t.Output(), func(c *Config) { c.MinFree = 7 })
+	a := f.newAgent(t.Output(), func(c *Config) { c.Settings.MinFree = 7 })
 	if err := os.WriteFile(filepath.Join(a.SpoolDir, "something"), make([]byte, 1000), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -35,10 +35,10 @@ func (a *Agent) disks() (list []Disk) {
 // lookForRoom finds out whether a disk is too full for further builds, and
 // says so once. It tells whether that has changed.
 func (a *Agent) lookForRoom() (changed bool) {
-	said := ""
+	said, least := "", a.current.Load().MinFree
 	for _, d := range a.disks() {
-		if d.Free < a.MinFree {
-			said = fmt.Sprintf("%s has %d MB left, less than min_free_space (%d MB)", d.Directory, d.Free>>20, a.MinFree>>20)
+		if d.Free < least {
+			said = fmt.Sprintf("%s has %d MB left, less than min_free_space (%d MB)", d.Directory, d.Free>>20, least>>20)
 			break
 		}
 	}

@@ -18,6 +18,7 @@ import (
 // temporary roots protect everything in use.
 type attempt struct {
 	*Agent
+	set  *current // settings, when it began
 	conn *guixdaemon.Conn
 	path storepath.Path
 	drv  *derivation.Derivation
@@ -31,7 +32,7 @@ func (a *Agent) setUp(ctx context.Context, path storepath.Path) (*attempt, *daem
 	if err != nil {
 		return nil, nil, err
 	}
-	t := &attempt{Agent: a, conn: conn, path: path}
+	t := &attempt{Agent: a, set: a.current.Load(), conn: conn, path: path}
 	failure, err := t.getDerivation(ctx)
 	if failure == nil && err == nil {
 		failure, err = t.getInputs(ctx)
@@ -59,14 +60,14 @@ func (t *attempt) getDerivation(ctx context.Context) (*daemon.SetupFailure, erro
 	if valid, err := t.conn.IsValidPath(ctx, t.path); err != nil {
 		return nil, err
 	} else if !valid {
-		if err := t.derivations.get(ctx, t.path); err != nil {
+		if err := t.set.derivations.get(ctx, t.path); err != nil {
 			e, ok := refused(err)
 			if !ok {
 				return nil, err
 			}
 			f := &daemon.SetupFailure{Reason: daemon.CouldNotFetch, MissingInputs: []storepath.Path{t.path}}
-			f.Details = t.distrust(ctx, t.DerivationURLs, f.MissingInputs)
-			t.Log.Warn("cannot get a derivation", "derivation", t.path, "from", t.DerivationURLs, "err", e)
+			f.Details = t.distrust(ctx, t.set.DerivationURLs, f.MissingInputs)
+			t.Log.Warn("cannot get a derivation", "derivation", t.path, "from", t.set.DerivationURLs, "err", e)
 			return f, nil
 		}
 	}
@@ -77,8 +78,8 @@ func (t *attempt) getDerivation(ctx context.Context) (*daemon.SetupFailure, erro
 	}
 	t.drv = drv
 	switch {
-	case !slices.Contains(t.Systems, drv.System):
-		return t.unsupported("this agent builds for " + fmt.Sprint(t.Systems)), nil
+	case !slices.Contains(t.set.Systems, drv.System):
+		return t.unsupported("this agent builds for " + fmt.Sprint(t.set.Systems)), nil
 	case t.foreign.has(drv.System):
 		return t.unsupported("the guix-daemon of this machine does not build for it"), nil
 	}
@@ -130,7 +131,7 @@ func (t *attempt) getInputs(ctx context.Context) (*daemon.SetupFailure, error) {
 			continue
 		}
 		all.Go(func() {
-			errs[i] = t.others.get(ctx, path)
+			errs[i] = t.set.others.get(ctx, path)
 			if _, ok := refused(errs[i]); errs[i] != nil && !ok {
 				cancel() // the attempt is over
 			}
@@ -142,7 +143,7 @@ func (t *attempt) getInputs(ctx context.Context) (*daemon.SetupFailure, error) {
 		e, ok := refused(err)
 		switch {
 		case ok:
-			t.Log.Debug("cannot get an input", "input", inputs[i], "from", t.InputURLs, "err", e)
+			t.Log.Debug("cannot get an input", "input", inputs[i], "from", t.set.InputURLs, "err", e)
 			missing = append(missing, inputs[i])
 		case err != nil && !errors.Is(err, context.Canceled):
 			return nil, err
@@ -155,7 +156,7 @@ func (t *attempt) getInputs(ctx context.Context) (*daemon.SetupFailure, error) {
 		return nil, nil
 	}
 	return &daemon.SetupFailure{Reason: daemon.MissingInputs, MissingInputs: missing,
-		Details: t.distrust(ctx, t.InputURLs, missing)}, nil
+		Details: t.distrust(ctx, t.set.InputURLs, missing)}, nil
 }
 
 // inputs are the store items that the builder will find.
@@ -179,7 +180,7 @@ func (t *attempt) inputs() ([]storepath.Path, error) {
 // deleteOutputs deletes outputs that are there already, so that the farm
 // really builds and what it reports is its own.
 func (t *attempt) deleteOutputs(ctx context.Context) (*daemon.SetupFailure, error) {
-	if t.AllowExisting {
+	if t.set.AllowExisting {
 		return nil, nil
 	}
 	outputs := make([]storepath.Path, len(t.drv.Outputs))

@@ -91,6 +91,9 @@ func New() *Metrics {
 // Register adds what another part of the program tells of itself.
 func (m *Metrics) Register(c prometheus.Collector) { m.registry.MustRegister(c) }
 
+// Unregister takes away what Register added.
+func (m *Metrics) Unregister(c prometheus.Collector) { m.registry.Unregister(c) }
+
 // Handler serves the metrics to Prometheus. Everyone who can connect to the
 // agents' port can ask for them, so not many do so at the same time.
 func (m *Metrics) Handler() http.Handler {

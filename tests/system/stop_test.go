@@ -11,6 +11,7 @@ import (
 
 	"codeberg.org/tbfg/tbfg/config"
 	"codeberg.org/tbfg/tbfg/daemon"
+	"codeberg.org/tbfg/tbfg/tests/toy"
 )
 
 // soon is enough for a process that waits for nobody to end.
@@ -175,4 +176,43 @@ func TestAFarmSaysThatItIsReadyWhenItAnswers(t *testing.T) {
 	if got := h.read(pidFile); got != "" {
 		t.Errorf("the PID file is still there: %q", got)
 	}
+}
+
+func TestAConfigurationDoesNotTouchWhatRuns(t *testing.T) {
+	t.Parallel()
+	h := newBuilder(t)
+	g := newGate(h)
+	var conf config.Config
+	f := newFarm(h, func(c *config.Config) {
+		c.LocalAgent.MaxParallelBuilds = 1
+		conf = *c
+	})
+	builds := f.submit(h.add(g.recipe("running", "")), h.add(g.recipe("queued", "")))
+	g.waitCount("running", 1)
+	conf.LocalAgent.MaxParallelBuilds, conf.LocalAgent.MaxAllocatedBuilds = 3, 3
+	conf.Grace = config.Duration(0)
+	h.writeConfig("/etc/tbfg/config.toml", conf)
+	g.waitCount("queued", 1) // there is room for it now
+	third := f.submit(h.add(g.recipe("third", "")))[0]
+	g.waitCount("third", 1)
+
+	conf.LocalAgent.Enabled = false
+	h.writeConfig("/etc/tbfg/config.toml", conf)
+	h.waitLine(f.serve, "the local agent ends with what it builds now")
+	late := f.submit(h.add(toy.Recipe{Name: "late", Script: `echo >"$out"`}))
+	for _, name := range []string{"running", "queued", "third"} {
+		g.open(name)
+	}
+	f.waitState(daemon.Succeeded, append(builds, third)...)
+	for _, name := range []string{"running", "queued", "third"} {
+		if got := g.count(name); got != 1 {
+			t.Errorf("%s: got %d builders, want 1", name, got)
+		}
+	}
+	if got := f.show(late[0]).State; got != daemon.Ready {
+		t.Errorf("a build for nobody: got %s, want it ready", got)
+	}
+	conf.LocalAgent.Enabled = true
+	h.writeConfig("/etc/tbfg/config.toml", conf)
+	f.waitState(daemon.Succeeded, late...)
 }

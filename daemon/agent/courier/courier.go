@@ -6,6 +6,8 @@ package courier
 import (
 	"context"
 	"io"
+	"slices"
+	"sync"
 	"sync/atomic"
 
 	"codeberg.org/tbfg/tbfg/daemon/wire"
@@ -26,21 +28,60 @@ type Courier struct {
 	API API
 	// Insist repeats a request until it is taken or refused.
 	Insist func(ctx context.Context, what string, do func(context.Context) error) error
-	// Uploads has room for as many uploads as may be under way. Logs that
-	// grow do not count.
-	Uploads chan struct{}
-	// Compression of outputs, one of Compressions.
-	Compression string
+
+	mu          sync.Mutex // guards what follows, for moments only
+	parallel    int        // uploads that may be under way; logs that grow do not count
+	compression string     // of outputs, one of Compressions
+	uploads     int        // under way
+	waiting     []chan struct{}
 
 	wholeOnly atomic.Bool // the coordinator does not take logs under way
 }
 
+// Configure says how many uploads may be under way at the same time, at least
+// one, and how outputs are compressed from now on.
+func (c *Courier) Configure(parallel int, compression string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.parallel, c.compression = parallel, compression
+	c.admit()
+}
+
+// admit lets those in who have waited longest. The caller holds mu.
+func (c *Courier) admit() {
+	for len(c.waiting) > 0 && c.uploads < max(1, c.parallel) {
+		c.uploads++
+		close(c.waiting[0])
+		c.waiting = c.waiting[1:]
+	}
+}
+
 // turn waits until one more upload may begin.
 func (c *Courier) turn(ctx context.Context) (leave func(), err error) {
+	entered := make(chan struct{})
+	c.mu.Lock()
+	c.waiting = append(c.waiting, entered)
+	c.admit()
+	c.mu.Unlock()
 	select {
-	case c.Uploads <- struct{}{}:
-		return func() { <-c.Uploads }, nil
+	case <-entered:
+		return c.leave, nil
 	case <-ctx.Done():
-		return nil, context.Cause(ctx)
 	}
+	c.mu.Lock()
+	before := len(c.waiting)
+	c.waiting = slices.DeleteFunc(c.waiting, func(w chan struct{}) bool { return w == entered })
+	late := len(c.waiting) == before
+	c.mu.Unlock()
+	if late {
+		c.leave()
+	}
+	return nil, context.Cause(ctx)
+}
+
+func (c *Courier) leave() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.uploads--
+	c.admit()
 }

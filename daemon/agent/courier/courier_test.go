@@ -66,7 +66,7 @@ func newWorld(t *testing.T, faults map[fault]int) *world {
 	address := newProxy(t, server.Listener.Addr().String(), faults)
 	api := agentapi.NewClient("http://"+address, w.agent, password)
 	api.Patience = 2 * time.Second
-	w.Courier = &courier.Courier{API: api, Insist: insist, Uploads: make(chan struct{}, 1)}
+	w.Courier = &courier.Courier{API: api, Insist: insist}
 	s, err := spool.Open(t.TempDir())
 	w.must(err)
 	w.entry, err = s.Make(daemon.Allocation{UUID: w.build})
@@ -217,7 +217,7 @@ func TestOutputsArriveThroughBadNetworks(t *testing.T) {
 		t.Run(compression, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, map[fault]int{cut: 10, duplicate: 2, stall: 1})
-			w.Compression = compression
+			w.Configure(1, compression)
 			o := dumped(t, noise(900_000))
 			w.must(w.Output(t.Context(), w.entry, o))
 			m, err := w.Outputs.Meta(w.build, "out")

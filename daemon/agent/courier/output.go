@@ -47,7 +47,10 @@ func (c *Courier) Output(ctx context.Context, e *spool.Entry, o daemon.Output) e
 // pack writes the output's compressed NAR. What is not as the daemon says must
 // not be sent.
 func (c *Courier) pack(ctx context.Context, w io.Writer, o daemon.Output) error {
-	z, err := NewCompressor(c.Compression, w)
+	c.mu.Lock()
+	compression := c.compression
+	c.mu.Unlock()
+	z, err := NewCompressor(compression, w)
 	if err != nil {
 		return err
 	}
