@@ -114,7 +114,7 @@ func (f *follower) follow(ctx context.Context) error {
 		select {
 		case <-news:
 		case <-silence:
-			if err := f.send([]frame{{f.id, []byte(":\n\n")}}); err != nil {
+			if err := f.comment(); err != nil {
 				return err
 			}
 		case <-ctx.Done():
@@ -139,12 +139,23 @@ func (f *follower) send(frames []frame) error {
 		return err
 	}
 	for _, frame := range frames {
-		if _, err := f.w.Write(frame.text); err != nil {
+		if frame.id <= f.id {
+			continue // it went with those before it
+		}
+		if _, err := f.w.Write(frame.rest); err != nil {
 			return err
 		}
-		f.id = frame.id
+		f.id = frame.last
 	}
 	return f.control.Flush()
+}
+
+// comment is for when there is no event for a while.
+func (f *follower) comment() error {
+	if _, err := f.w.Write([]byte(":\n\n")); err != nil {
+		return err
+	}
+	return f.flush()
 }
 
 // flush sends what was written, at first the header.

@@ -50,10 +50,14 @@ type Stream struct {
 	arrived   chan struct{} // gets a value when there is a first follower; capacity 1
 }
 
-// A frame is an event as it goes out. It does not change.
+// A frame is an event as it goes out. It does not change. The frames that are
+// read at a time lie in memory one after the other, so that all of them, or the
+// last ones, go out with one write.
 type frame struct {
 	id   int64
-	text []byte
+	size int    // of its text, in bytes
+	rest []byte // its text, and that of the frames after it
+	last int64  // id of the last of these
 }
 
 // New is a stream of a coordinator's events. With a keepalive, followers get
@@ -139,12 +143,12 @@ func (s *Stream) feed(ctx context.Context) (more bool, err error) {
 	defer s.mu.Unlock()
 	for _, f := range frames {
 		s.ring = append(s.ring, f)
-		s.bytes += len(f.text)
+		s.bytes += f.size
 	}
 	s.last = frames[len(frames)-1].id
 	drop := 0
 	for len(s.ring)-drop > maxFrames || s.bytes > maxBytes {
-		s.bytes -= len(s.ring[drop].text)
+		s.bytes -= s.ring[drop].size
 		s.before = s.ring[drop].id
 		drop++
 	}
@@ -167,12 +171,20 @@ func (s *Stream) read(ctx context.Context, after int64) ([]frame, error) {
 		return nil, err
 	}
 	frames := make([]frame, len(events))
+	var all []byte
 	for i, e := range events {
 		text, err := wire.Frame(e)
 		if err != nil {
 			return nil, err
 		}
-		frames[i] = frame{e.ID, text}
+		all = append(all, text...)
+		frames[i] = frame{id: e.ID, size: len(text)}
+	}
+	at := 0
+	for i := range frames {
+		f := &frames[i]
+		f.rest, f.last = all[at:], frames[len(frames)-1].id
+		at += f.size
 	}
 	return frames, nil
 }

@@ -33,7 +33,7 @@ type Farm interface {
 // the URL bffe; nil stands for none.
 func Handler(logs *buildlog.Store, farm Farm, bffe *url.URL) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /build/{uuid}/log", &logHandler{logs, farm})
+	mux.Handle("GET /build/{uuid}/log", &logHandler{logs, farm, newCache()})
 	var rest http.Handler
 	if bffe != nil {
 		rest = newProxy(bffe)

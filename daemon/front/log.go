@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
@@ -24,8 +23,9 @@ const contentType = "text/plain; charset=UTF-8"
 // the others (text.go). With the parameter tail only its last lines are sent
 // (tail.go).
 type logHandler struct {
-	logs *buildlog.Store
-	farm Farm
+	logs  *buildlog.Store
+	farm  Farm
+	cache *cache
 }
 
 func (h *logHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -55,17 +55,11 @@ func (h *logHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	f, err := os.Open(h.logs.File(uuid))
-	if errors.Is(err, fs.ErrNotExist) {
+	err := h.sendFinished(w, r, uuid, lines)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		h.explain(w, r, uuid)
-		return
-	}
-	if err != nil {
-		h.fail(w, uuid, err)
-		return
-	}
-	defer f.Close()
-	if err := send(w, r, f, lines); err != nil {
+	case err != nil:
 		h.fail(w, uuid, err)
 	}
 }
@@ -124,39 +118,61 @@ func isUUID(s string) bool {
 	return true
 }
 
-// send sends a finished log. The error is one that came before anything was
-// sent.
-func send(w http.ResponseWriter, r *http.Request, f *os.File, lines int) error {
+// sendFinished sends a finished log. The error is one that came before
+// anything was sent.
+func (h *logHandler) sendFinished(w http.ResponseWriter, r *http.Request, uuid string, lines int) error {
+	name := h.logs.File(uuid)
+	key := entryKey{uuid, !acceptsGzip(r.Header["Accept-Encoding"])}
+	if lines == 0 {
+		info, err := os.Stat(name)
+		if err != nil {
+			return err
+		}
+		if log, ok := h.cache.get(key, versionOf(info)); ok {
+			log.send(w, r, key.text)
+			return nil
+		}
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
 		return err
 	}
-	limitTime(w, info.Size())
-	// A log is written once, under a name of its own: time and size tell
-	// two versions apart.
-	tag := strconv.FormatInt(info.ModTime().UnixNano(), 16) + "-" + strconv.FormatInt(info.Size(), 16)
-	header := w.Header()
-	if lines > 0 {
-		return sendTail(w, r, f, info, tag, lines)
+	v := versionOf(info)
+	keep := func(log whole) { h.cache.put(key, log) }
+	switch {
+	case lines > 0:
+		return sendTail(w, r, f, v, lines)
+	case key.text:
+		return sendText(w, r, f, v, keep)
 	}
-	header.Set("Vary", "Accept-Encoding")
-	if !acceptsGzip(r.Header["Accept-Encoding"]) {
-		return sendText(w, r, f, info, tag)
-	}
-	header.Set("Content-Type", contentType)
-	header.Set("Content-Encoding", "gzip")
-	header.Set("Etag", `"`+tag+`-gzip"`)
-	if wantsAll(r) {
-		announce(w, info, info.Size())
-		_, _ = io.CopyN(w, f, info.Size())
+	return sendFile(w, r, f, v, keep)
+}
+
+// sendFile sends a log as it lies.
+func sendFile(w http.ResponseWriter, r *http.Request, f *os.File, v version, keep func(whole)) error {
+	if v.size <= cacheFile {
+		data := make([]byte, v.size)
+		if _, err := io.ReadFull(f, data); err != nil {
+			return err
+		}
+		log := whole{v, data}
+		keep(log)
+		log.send(w, r, false)
 		return nil
 	}
-	if r.Header.Get("If-Match") == "" && r.Header.Get("If-Unmodified-Since") == "" {
-		// ServeContent leaves the length out beside an encoding, and
-		// does not take it back when such a condition fails.
-		header.Set("Content-Length", strconv.FormatInt(info.Size(), 10))
+	limitTime(w, v.size)
+	v.describe(w, false)
+	if wantsAll(r) {
+		v.announce(w, v.size)
+		_, _ = io.CopyN(w, f, v.size)
+		return nil
 	}
-	http.ServeContent(w, r, "", info.ModTime(), f)
+	v.serveContent(w, r, f, false)
 	return nil
 }
 
@@ -169,14 +185,6 @@ func wantsAll(r *http.Request) bool {
 		}
 	}
 	return r.Method == http.MethodGet
-}
-
-// announce sets the headers of a whole, as ServeContent does.
-func announce(w http.ResponseWriter, info fs.FileInfo, length int64) {
-	header := w.Header()
-	header.Set("Accept-Ranges", "bytes")
-	header.Set("Last-Modified", info.ModTime().UTC().Format(http.TimeFormat))
-	header.Set("Content-Length", strconv.FormatInt(length, 10))
 }
 
 // patience is how long a reader may take nothing of what it is sent, and

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
@@ -32,15 +31,16 @@ func parseTail(query url.Values) (lines int, err error) {
 }
 
 // sendTail sends the last lines of a finished log.
-func sendTail(w http.ResponseWriter, r *http.Request, f *os.File, info fs.FileInfo, tag string, lines int) error {
-	return decompress(f, info.Size(), func(z io.Reader) error {
+func sendTail(w http.ResponseWriter, r *http.Request, f *os.File, v version, lines int) error {
+	limitTime(w, v.size)
+	return decompress(f, v.size, func(z io.Reader) error {
 		end, err := tail(z, lines)
 		if err != nil {
 			return err
 		}
 		w.Header().Set("Content-Type", contentType)
-		w.Header().Set("Etag", `"`+tag+"-tail"+strconv.Itoa(lines)+`"`)
-		http.ServeContent(w, r, "", info.ModTime(), bytes.NewReader(end))
+		w.Header().Set("Etag", `"`+v.tag()+"-tail"+strconv.Itoa(lines)+`"`)
+		http.ServeContent(w, r, "", v.modified(), bytes.NewReader(end))
 		return nil
 	})
 }

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net/http"
 	"os"
@@ -66,41 +65,34 @@ func decompress(f *os.File, size int64, use func(io.Reader) error) error {
 }
 
 // sendText sends a log's text, with its length and in parts if it is small.
-func sendText(w http.ResponseWriter, r *http.Request, f *os.File, info fs.FileInfo, tag string) error {
+// Then it is kept, too.
+func sendText(w http.ResponseWriter, r *http.Request, f *os.File, v version, keep func(whole)) error {
 	header := w.Header()
-	etag := `"` + tag + `"`
+	etag := `"` + v.tag() + `"`
 	if match := r.Header.Get("If-None-Match"); match == "*" || strings.Contains(match, etag) {
+		header.Set("Vary", "Accept-Encoding")
 		header.Set("Etag", etag) // nothing need be decompressed
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	return decompress(f, info.Size(), func(z io.Reader) error {
-		if likely := textSize(f, info.Size()); likely <= smallText {
-			text := buffers.Get().(*bytes.Buffer)
-			defer buffers.Put(text)
-			text.Reset()
-			text.Grow(int(likely) + bytes.MinRead)
+	return decompress(f, v.size, func(z io.Reader) error {
+		if likely := textSize(f, v.size); likely <= smallText {
+			text := bytes.NewBuffer(make([]byte, 0, likely+bytes.MinRead))
 			n, err := io.CopyN(text, z, smallText+1)
 			if err != nil && err != io.EOF {
 				return err
 			}
 			if n <= smallText {
-				header.Set("Content-Type", contentType)
-				header.Set("Etag", etag)
-				limitTime(w, n)
-				if wantsAll(r) {
-					announce(w, info, n)
-					_, _ = w.Write(text.Bytes())
-					return nil
-				}
-				http.ServeContent(w, r, "", info.ModTime(), bytes.NewReader(text.Bytes()))
+				log := whole{v, text.Bytes()}
+				keep(log)
+				log.send(w, r, true)
 				return nil
 			}
 			z = io.MultiReader(text, z) // several gzip files in one
 		}
-		header.Set("Content-Type", contentType)
-		header.Set("Etag", etag)
-		header.Set("Last-Modified", info.ModTime().UTC().Format(http.TimeFormat))
+		limitTime(w, v.size)
+		v.describe(w, true)
+		header.Set("Last-Modified", v.modified().Format(http.TimeFormat))
 		if r.Method != http.MethodHead {
 			stream(w, r, z)
 		}

@@ -210,22 +210,28 @@ func TestGuileFollowsTheEvents(t *testing.T) {
 	}
 }
 
+// standIn runs the front end and returns its URL.
+func (w *world) standIn() string {
+	w.t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	w.Must(err)
+	port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+	w.Must(l.Close())
+	standIn, err := w.m.Launch("stand-in", w.m.Command(w.t.Context(), "guile", "-s", "/tmp/stand-in.scm", w.url(), port, "Science team build farm"))
+	w.Must(err)
+	_, err = standIn.WaitLine(w.t.Context(), "following events after")
+	w.Must(err)
+	return "http://localhost:" + port
+}
+
 // The stand-in's picture, from the state and then from events only, is the
 // coordinator's; and its own stream, in chunks, can be followed.
 func TestTheStandInKeepsItsPicture(t *testing.T) {
 	w := newWorld(t)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	w.Must(err)
-	port := l.Addr().(*net.TCPAddr).Port
-	w.Must(l.Close())
-	standIn, err := w.m.Launch("stand-in", w.m.Command(t.Context(), "guile", "-s", "/tmp/stand-in.scm", w.url(), strconv.Itoa(port), "Science team build farm"))
-	w.Must(err)
-	if _, err := standIn.WaitLine(t.Context(), "following events after"); err != nil {
-		t.Fatal(err)
-	}
+	standIn := w.standIn()
 	page := func(path string) string {
 		t.Helper()
-		resp, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d%s", port, path))
+		resp, err := http.Get(strings.Replace(standIn, "localhost", "127.0.0.1", 1) + path)
 		w.Must(err)
 		defer resp.Body.Close()
 		text, err := io.ReadAll(resp.Body)
@@ -257,7 +263,7 @@ func TestTheStandInKeepsItsPicture(t *testing.T) {
 	agree("from events")
 	w.restart()
 	w.Must(w.ReleaseBuild(t.Context(), w.agent, held))
-	_, err = w.NewAgent(t.Context(), "", "two", "")
+	_, err := w.NewAgent(t.Context(), "", "two", "")
 	w.Must(err)
 	agree("after a restart")
 	activity := page("/activity")
@@ -269,7 +275,7 @@ func TestTheStandInKeepsItsPicture(t *testing.T) {
 
 	_, last, err := w.EventRange(t.Context())
 	w.Must(err)
-	follow, err := w.m.Launch("follow", w.m.Command(t.Context(), "guile", "-s", "/tmp/follow.scm", fmt.Sprintf("http://localhost:%d/events", port),
+	follow, err := w.m.Launch("follow", w.m.Command(t.Context(), "guile", "-s", "/tmp/follow.scm", standIn+"/events",
 		fmt.Sprint(last), "0", "1000"))
 	w.Must(err)
 	w.report()
