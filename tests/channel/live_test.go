@@ -30,19 +30,14 @@ func testLive(t *testing.T, g *guix) {
 		"600 tbfg-agent tbfg-agent /var/lib/tbfg-agent/secret",
 		"700 tbfg-agent tbfg-agent /var/cache/tbfg-agent",
 		"755 root root /var/log/tbfg",
+		"755 tbfg tbfg /run/tbfg",
 	} {
 		g.checkMode(t, want)
 	}
 	if got := g.read(t, "/var/lib/tbfg-agent/secret"); got != secret {
 		t.Errorf("got the secret %q, want that of the declaration", got)
 	}
-	for _, name := range []string{"tbfg", "tbfg-agent"} {
-		text := g.made(t, "live."+name+".toml")
-		file, _, _ := strings.Cut(strings.TrimPrefix(text, "# "), "\n")
-		if err := g.WriteFile(file, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	g.activateEtc(t, "first", 1)
 	h := g.startShepherd(t)
 	h.must("start", "tbfg")
 	if got := h.must("status", "tbfg"); !strings.Contains(got, "It is running since") {
@@ -51,6 +46,7 @@ func testLive(t *testing.T, g *guix) {
 	h.actions(t)
 	h.enrol(t)
 	h.log(t)
+	h.reconfigure(t)
 	h.refuseNothing(t)
 	h.must("stop", "tbfg")
 	if got := h.must("status", "tbfg"); !strings.Contains(got, "It is stopped") {
@@ -189,7 +185,12 @@ func (h *herd) actions(t *testing.T) {
 	for _, file := range []string{"local-agent.uuid", "local-agent.password"} {
 		h.checkMode(t, "600 tbfg tbfg /var/lib/tbfg/secrets/"+file)
 	}
+	h.checkMode(t, "660 tbfg users /run/tbfg/client.socket")
 	uuid := strings.TrimSpace(h.read(t, "/var/lib/tbfg/secrets/local-agent.uuid"))
+	// Commands find the socket by themselves, wherever the port is.
+	if got, err := h.Run(t.Context(), "/opt/tbfg/bin/tbfg", "agent", "list"); err != nil || !strings.Contains(got, uuid) {
+		t.Errorf("tbfg agent list: got %q, %v; want %s in it", got, err, uuid)
+	}
 	for _, step := range []struct {
 		args []string
 		want string
@@ -319,6 +320,16 @@ func (h *herd) buildOne(t *testing.T) {
 // derivation is a new one, which lives as long as the connection.
 func (h *herd) derivation(t *testing.T, name string) (*guixdaemon.Conn, *toy.Drv) {
 	t.Helper()
+	conn, shop := h.shop(t)
+	drv, err := shop.Add(t.Context(), toy.Recipe{Name: name, Script: `echo built >"$out"`})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conn, drv
+}
+
+func (h *herd) shop(t *testing.T) (*guixdaemon.Conn, *toy.Shop) {
+	t.Helper()
 	conn, err := guixdaemon.Dial(t.Context(), h.Socket())
 	if err != nil {
 		t.Fatal(err)
@@ -327,11 +338,7 @@ func (h *herd) derivation(t *testing.T, name string) (*guixdaemon.Conn, *toy.Drv
 	if err != nil {
 		t.Fatal(err)
 	}
-	drv, err := shop.Add(t.Context(), toy.Recipe{Name: name, Script: `echo built >"$out"`})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return conn, drv
+	return conn, shop
 }
 
 // restarts is how many times the farm is restarted.

@@ -20,10 +20,13 @@
      (client-listen (list (getenv "CLIENTS")))
      (front-listen (list (getenv "FRONT")))
      (derivation-substitute-urls '())
+     (client-socket "/run/tbfg/client.socket")
+     (client-group "users")
      (grace "5s")
      (local-agent
        (tbfg-agent-configuration
          (name "local")
+         (max-parallel-builds 1)
          (max-1min-load-average 1000)))))
  (service tbfg-agent-service-type
    (tbfg-agent-configuration
