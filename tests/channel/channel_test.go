@@ -155,6 +155,7 @@ func (g *guix) lines(t *testing.T, name string) (lines [][]string) {
 
 // testCommand compares with what users run.
 func testCommand(t *testing.T, g *guix) {
+	t.Parallel()
 	system := func(args ...string) (string, error) {
 		return g.Run(t.Context(), "guix", slices.Concat([]string{"system"}, args, []string{"-L", tree + "/guix"})...)
 	}
@@ -192,6 +193,7 @@ func testTree(t *testing.T, g *guix) {
 
 // testStyle runs the programs by which Guix judges packages.
 func testStyle(t *testing.T, g *guix) {
+	t.Parallel()
 	const file = tree + "/guix/tbfg/packages.scm"
 	before := g.read(t, file)
 	if _, err := g.Run(t.Context(), "guix", "style", "-L", tree+"/guix", "tbfg"); err != nil {
