@@ -70,7 +70,8 @@ func (j *job) begun(ctx context.Context, conn *guixdaemon.Conn, drv *derivation.
 	if err := j.keepOutputs(ctx, conn); err != nil {
 		return err
 	}
-	if err := j.entry.Save(); err != nil {
+	// A machine that lost power has no builder, and the build begins anew.
+	if err := j.entry.Note(); err != nil {
 		return err
 	}
 	j.send(false)

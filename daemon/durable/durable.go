@@ -51,6 +51,14 @@ func (f *File) Commit() error {
 	if err := f.Sync(); err != nil {
 		return errors.Join(fmt.Errorf("write %s: %w", f.name, err), f.Abort())
 	}
+	if err := f.appear(); err != nil {
+		return err
+	}
+	return SyncDir(filepath.Dir(f.name))
+}
+
+// appear closes the file and gives it its name.
+func (f *File) appear() error {
 	temporary := f.Name()
 	f.done = true
 	if err := f.Close(); err != nil {
@@ -59,7 +67,7 @@ func (f *File) Commit() error {
 	if err := os.Rename(temporary, f.name); err != nil {
 		return errors.Join(fmt.Errorf("write %s: %w", f.name, err), os.Remove(temporary))
 	}
-	return SyncDir(filepath.Dir(f.name))
+	return nil
 }
 
 // Abort removes the file, unless it was committed. It is for defer.
@@ -82,6 +90,21 @@ func WriteFile(name string, data []byte, mode os.FileMode) error {
 		return fmt.Errorf("write %s: %w", name, err)
 	}
 	return f.Commit()
+}
+
+// ReplaceFile is WriteFile for what may be lost in a power failure: it does
+// not wait for the disk. A reader finds the old file or the new one, after a
+// power failure perhaps neither.
+func ReplaceFile(name string, data []byte, mode os.FileMode) error {
+	f, err := Create(name, mode)
+	if err != nil {
+		return err
+	}
+	defer f.Abort()
+	if _, err := f.Write(data); err != nil {
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	return f.appear()
 }
 
 // MkdirAll makes a directory and those above it, so that they last.

@@ -90,6 +90,21 @@ func TestAnOldFileStaysUntilTheNewOneIsWhole(t *testing.T) {
 	}
 }
 
+func TestReplaceFileLeavesOneWholeFile(t *testing.T) {
+	dir := t.TempDir()
+	for _, text := range []string{"old", "new, and longer", ""} {
+		if err := ReplaceFile(filepath.Join(dir, "file"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(map[string]string{"file": text}, list(t, dir)); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}
+	if err := ReplaceFile(filepath.Join(dir, "missing", "file"), nil, 0o600); err == nil {
+		t.Error("got no error where there is no directory")
+	}
+}
+
 func TestAbortLeavesNothing(t *testing.T) {
 	dir := t.TempDir()
 	f := write(t, filepath.Join(dir, "file"), "half")

@@ -33,6 +33,7 @@ import (
 	"codeberg.org/tbfg/tbfg/nix/lzip"
 	"codeberg.org/tbfg/tbfg/nix/nar"
 	"codeberg.org/tbfg/tbfg/nix/storepath"
+	"codeberg.org/tbfg/tbfg/tests/proxy"
 
 	"github.com/klauspost/compress/gzip"
 )
@@ -54,7 +55,7 @@ type world struct {
 }
 
 // newWorld has a proxy with faults between the two.
-func newWorld(t *testing.T, faults map[fault]int) *world {
+func newWorld(t *testing.T, faults map[proxy.Fault]int) *world {
 	t.Helper()
 	w := &world{t: t, Farm: coordinatortest.OpenWith(t, func(c *coordinator.Config) { c.KeepOutputs = true })}
 	server := httptest.NewServer(agentapi.Handler(w.Coordinator, http.NotFoundHandler()))
@@ -63,7 +64,7 @@ func newWorld(t *testing.T, faults map[fault]int) *world {
 	w.agent, password = w.Joined("bedok")
 	w.build = w.Added(w.Derivation("hello"))
 	w.Given(w.agent, 1)
-	address := newProxy(t, server.Listener.Addr().String(), faults)
+	address := (&proxy.Proxy{Server: server.Listener.Addr().String(), Random: rand.New(rand.NewPCG(1, 2)), Faults: faults, Within: 200_000}).Start(t)
 	api := agentapi.NewClient("http://"+address, w.agent, password)
 	api.Patience = 2 * time.Second
 	w.Courier = &courier.Courier{API: api, Insist: insist}
@@ -119,12 +120,12 @@ func noise(size int) []byte {
 }
 
 func TestLogsArriveThroughBadNetworks(t *testing.T) {
-	for name, faults := range map[string]map[fault]int{
+	for name, faults := range map[string]map[proxy.Fault]int{
 		"a good one":          {},
-		"one that cuts":       {cut: 12},
-		"one that duplicates": {duplicate: 6},
-		"one that stalls":     {stall: 1},
-		"a very bad one":      {cut: 5, duplicate: 3, stall: 1},
+		"one that cuts":       {proxy.Cut: 12},
+		"one that duplicates": {proxy.Duplicate: 6},
+		"one that stalls":     {proxy.Stall: 1},
+		"a very bad one":      {proxy.Cut: 5, proxy.Duplicate: 3, proxy.Stall: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -216,7 +217,7 @@ func TestOutputsArriveThroughBadNetworks(t *testing.T) {
 	for _, compression := range courier.Compressions {
 		t.Run(compression, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, map[fault]int{cut: 10, duplicate: 2, stall: 1})
+			w := newWorld(t, map[proxy.Fault]int{proxy.Cut: 10, proxy.Duplicate: 2, proxy.Stall: 1})
 			w.Configure(1, compression)
 			o := dumped(t, noise(900_000))
 			w.must(w.Output(t.Context(), w.entry, o))

@@ -114,13 +114,26 @@ func (e *Entry) read() error {
 
 // Save puts the record on the disk.
 func (e *Entry) Save() error {
-	text, err := json.Marshal(e.Record)
-	if err == nil {
-		err = durable.WriteFile(e.File(recordName), text, 0o600)
-	}
+	err := e.write(durable.WriteFile)
 	if err == nil {
 		err = durable.SyncDir(filepath.Dir(e.dir))
 	}
+	return e.explain(err)
+}
+
+// Note is Save for a record that may be lost when the machine loses power, but
+// not when the agent is killed: it does not wait for the disk.
+func (e *Entry) Note() error { return e.explain(e.write(durable.ReplaceFile)) }
+
+func (e *Entry) write(write func(name string, data []byte, mode os.FileMode) error) error {
+	text, err := json.Marshal(e.Record)
+	if err != nil {
+		return err
+	}
+	return write(e.File(recordName), text, 0o600)
+}
+
+func (e *Entry) explain(err error) error {
 	if err != nil {
 		return fmt.Errorf("spool the build %s: %w", e.Build.UUID, err)
 	}

@@ -39,11 +39,17 @@ func enter(t *testing.T, s *Spool, b daemon.Allocation) *Entry {
 }
 
 func TestWhatWasSavedIsThereAfterAKill(t *testing.T) {
+	for name, save := range map[string]func(*Entry) error{"saved": (*Entry).Save, "noted": (*Entry).Note} {
+		t.Run(name, func(t *testing.T) { savedIsThere(t, save) })
+	}
+}
+
+func savedIsThere(t *testing.T, save func(*Entry) error) {
 	dir := filepath.Join(t.TempDir(), "spool")
 	e := enter(t, open(t, dir), allocation)
 	e.Outputs, e.Fresh = []daemon.Output{{Name: "out", Path: "/gnu/store/zfkm1xzp9frcgw4gvbhqsqm30acvq0b1-hello"}}, true
 	e.Result = &daemon.Result{Success: true, Ended: time.Date(2025, 8, 13, 0, 0, 0, 0, time.UTC), Outputs: e.Outputs}
-	if err := e.Save(); err != nil {
+	if err := save(e); err != nil {
 		t.Fatal(err)
 	}
 	want := e.Record
