@@ -248,9 +248,9 @@ func (p *Page) WaitFor(ctx context.Context, script string) error {
 var keys = map[string]struct {
 	code int
 	text string
-}{"Tab": {9, ""}, "Enter": {13, "\r"}, "ArrowDown": {40, ""}}
+}{"Tab": {9, ""}, "Enter": {13, "\r"}}
 
-// Press presses a key: one that writes a character, or Tab, Enter or ArrowDown.
+// Press presses a key: one that writes a character, or Tab or Enter.
 func (p *Page) Press(ctx context.Context, key string) error {
 	params := map[string]any{"type": "keyDown", "key": key, "text": key}
 	if k, ok := keys[key]; ok {
