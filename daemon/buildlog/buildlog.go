@@ -19,6 +19,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"codeberg.org/tbfg/tbfg/daemon"
 	"codeberg.org/tbfg/tbfg/daemon/durable"
@@ -34,6 +35,7 @@ const Name = "log.gz"
 type Store struct {
 	dir   string
 	limit int64
+	begun atomic.Int64
 
 	mu   sync.Mutex
 	live map[string]*liveLog // those that somebody writes or follows

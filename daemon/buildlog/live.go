@@ -145,8 +145,14 @@ func (s *Store) openLive(uuid string, offset int64) (*os.File, error) {
 	if err := durable.MkdirAll(filepath.Join(s.dir, uuid), 0o755); err != nil {
 		return nil, err
 	}
-	return os.OpenFile(s.liveFile(uuid), os.O_WRONLY|os.O_CREATE, 0o644)
+	f, err = os.OpenFile(s.liveFile(uuid), os.O_WRONLY|os.O_CREATE, 0o644)
+	s.begun.Add(1) // now that it is there
+	return f, err
 }
+
+// Begun counts the logs under way that began since Open: while it stays the
+// same, a build for which [Store.Live] found none has none.
+func (s *Store) Begun() int64 { return s.begun.Load() }
 
 // Live is the size of a build's log under way, if there is one.
 func (s *Store) Live(uuid string) (size int64, ok bool) {

@@ -32,14 +32,24 @@ type entryKey struct {
 type entry struct {
 	entryKey
 	whole
-	read time.Time
+	read  time.Time
+	begun int64 // what [buildlog.Store.Begun] said when no log was under way
 }
 
 func newCache() *cache { return &cache{at: make(map[entryKey]*list.Element)} }
 
-// get is a log of that version, if it is here. A log of another version is
-// forgotten.
-func (c *cache) get(key entryKey, now version) (whole, bool) {
+// finished tells whether it is known that no log is under way, for a log that
+// is here, because none began since somebody looked.
+func (c *cache) finished(key entryKey, begun int64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	at := c.at[key]
+	return at != nil && at.Value.(*entry).begun == begun
+}
+
+// get is a log of that version, if it is here, for one who saw that none is
+// under way. A log of another version is forgotten.
+func (c *cache) get(key entryKey, now version, begun int64) (whole, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	at := c.at[key]
@@ -51,18 +61,18 @@ func (c *cache) get(key entryKey, now version) (whole, bool) {
 		c.remove(at)
 		return whole{}, false
 	}
-	e.read = time.Now()
+	e.read, e.begun = time.Now(), begun
 	c.used.MoveToFront(at)
 	return e.whole, true
 }
 
-func (c *cache) put(key entryKey, log whole) {
+func (c *cache) put(key entryKey, log whole, begun int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if at := c.at[key]; at != nil {
 		c.remove(at)
 	}
-	c.at[key] = c.used.PushFront(&entry{key, log, time.Now()})
+	c.at[key] = c.used.PushFront(&entry{key, log, time.Now(), begun})
 	c.bytes += cap(log.data)
 	for c.bytes > cacheSize {
 		c.remove(c.used.Back())

@@ -17,23 +17,23 @@ func TestTheCacheForgetsWhatWasReadLeastRecently(t *testing.T) {
 	c := newCache()
 	key := func(n int) entryKey { return entryKey{uuid: fmt.Sprint(n)} }
 	has := func(n int) bool {
-		log, ok := c.get(key(n), version{inode: int64(n)})
+		log, ok := c.get(key(n), version{inode: int64(n)}, 0)
 		return ok && len(log.data) == cacheSize/8
 	}
 	for n := range 8 {
-		c.put(key(n), whole{version{inode: int64(n)}, make([]byte, cacheSize/8)})
+		c.put(key(n), whole{version{inode: int64(n)}, make([]byte, cacheSize/8)}, 0)
 	}
 	if !has(0) {
 		t.Error("the first is gone, though there was room for all")
 	}
-	c.put(key(8), whole{version{inode: 8}, make([]byte, cacheSize/8)})
+	c.put(key(8), whole{version{inode: 8}, make([]byte, cacheSize/8)}, 0)
 	if has(1) || !has(0) || !has(8) || c.bytes != cacheSize || len(c.at) != 8 {
 		t.Errorf("got %d bytes, %d logs, want the second to be gone", c.bytes, len(c.at))
 	}
-	if _, ok := c.get(key(0), version{inode: 100}); ok || has(0) || c.bytes != cacheSize/8*7 {
+	if _, ok := c.get(key(0), version{inode: 100}, 0); ok || has(0) || c.bytes != cacheSize/8*7 {
 		t.Errorf("got %d bytes and %v, want a log of another version to be forgotten", c.bytes, ok)
 	}
-	c.put(key(3), whole{version{inode: 3}, make([]byte, 5)})
+	c.put(key(3), whole{version{inode: 3}, make([]byte, 5)}, 0)
 	if c.bytes != cacheSize/8*6+5 {
 		t.Errorf("got %d bytes after one log was put in the place of another", c.bytes)
 	}
@@ -47,10 +47,10 @@ func TestTheCacheForgetsWhatNobodyReads(t *testing.T) {
 			defer c.mu.Unlock()
 			return c.bytes
 		}
-		c.put(entryKey{uuid: "read"}, whole{data: make([]byte, 1)})
-		c.put(entryKey{uuid: "unread"}, whole{data: make([]byte, 2)})
+		c.put(entryKey{uuid: "read"}, whole{data: make([]byte, 1)}, 0)
+		c.put(entryKey{uuid: "unread"}, whole{data: make([]byte, 2)}, 0)
 		time.Sleep(cacheTime / 2)
-		c.get(entryKey{uuid: "read"}, version{})
+		c.get(entryKey{uuid: "read"}, version{}, 0)
 		time.Sleep(cacheTime/2 + time.Second)
 		if got := size(); got != 1 {
 			t.Errorf("got %d bytes after a minute, want those of the log that was read", got)
@@ -98,6 +98,17 @@ func TestALogThatChangesIsReadAnew(t *testing.T) {
 	}
 	if got := read(); got != "a secret was here\n" {
 		t.Errorf("got %q after somebody wrote to the log", got)
+	}
+	// The build begins anew, and what it writes goes before.
+	w.write("three\n")
+	under := get(t, server.URL+"/build/"+build+"/log")
+	w.write("four\n")
+	w.end()
+	if got := body(t, under); got != "three\nfour\n" {
+		t.Errorf("got %q while the build wrote a new log", got)
+	}
+	if got := read(); got != "three\nfour\n" {
+		t.Errorf("got %q after the build wrote a new log", got)
 	}
 	if err := os.Remove(w.logs.File(build)); err != nil {
 		t.Fatal(err)

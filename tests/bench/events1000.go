@@ -23,7 +23,7 @@ import (
 )
 
 // followTime is how long events are followed.
-var followTime = 15 * time.Second
+var followTime = 30 * time.Second
 
 const (
 	followers  = 1000
@@ -56,8 +56,9 @@ func init() {
 				return figure{}, err
 			}
 			busy := f.cmd.ProcessState.UserTime() + f.cmd.ProcessState.SystemTime()
-			// The first third is for the pools and the garbage to come to rest.
-			settled := samples[len(samples)/3]
+			// The first half is for the pools to fill, and for the collector's
+			// pace, which the farm sets anew every ten seconds.
+			settled := samples[len(samples)/2]
 			last := samples[len(samples)-1]
 			s.progress(fmt.Sprintf("%d events reached followers in %v, with %.1f s of the coordinator's processor time; median %s ms; memory before %.0f MB, then %.0f, %.0f, %.0f MB",
 				times.n.Load(), followTime, busy.Seconds(), short(times.percentile(50)), before, samples[0], settled, last))

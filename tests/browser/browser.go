@@ -204,22 +204,25 @@ func (p *Page) Text(ctx context.Context) (string, error) {
 	return text, p.Eval(ctx, "document.body ? document.body.innerText : ''", &text)
 }
 
-// Eval evaluates JavaScript in the page.
+// Eval evaluates JavaScript in the page, and what it promises.
 func (p *Page) Eval(ctx context.Context, script string, result any) error {
 	var reply struct {
 		Result struct {
 			Value json.RawMessage `json:"value"`
 		} `json:"result"`
 		Exception *struct {
-			Text string `json:"text"`
+			Text   string `json:"text"`
+			Object struct {
+				Description string `json:"description"`
+			} `json:"exception"`
 		} `json:"exceptionDetails"`
 	}
-	err := p.b.call(ctx, p.session, "Runtime.evaluate", map[string]any{"expression": script, "returnByValue": true}, &reply)
+	err := p.b.call(ctx, p.session, "Runtime.evaluate", map[string]any{"expression": script, "returnByValue": true, "awaitPromise": true}, &reply)
 	if err != nil {
 		return err
 	}
 	if reply.Exception != nil {
-		return fmt.Errorf("%s: %s", script, reply.Exception.Text)
+		return fmt.Errorf("%.200s: %s %s", script, reply.Exception.Text, reply.Exception.Object.Description)
 	}
 	return json.Unmarshal(reply.Result.Value, result)
 }
@@ -239,6 +242,26 @@ func (p *Page) WaitFor(ctx context.Context, script string) error {
 			return fmt.Errorf("wait for %s: %w, %w\nthe page shows: %s", script, ctx.Err(), err, text)
 		}
 	}
+}
+
+// keys are those that do something besides writing.
+var keys = map[string]struct {
+	code int
+	text string
+}{"Tab": {9, ""}, "Enter": {13, "\r"}}
+
+// Press presses a key: one that writes a character, or Tab or Enter.
+func (p *Page) Press(ctx context.Context, key string) error {
+	params := map[string]any{"type": "keyDown", "key": key, "text": key}
+	if k, ok := keys[key]; ok {
+		params["windowsVirtualKeyCode"], params["code"], params["text"] = k.code, key, k.text
+	}
+	if err := p.b.call(ctx, p.session, "Input.dispatchKeyEvent", params, nil); err != nil {
+		return err
+	}
+	params["type"] = "keyUp"
+	delete(params, "text")
+	return p.b.call(ctx, p.session, "Input.dispatchKeyEvent", params, nil)
 }
 
 // Dark shows the page as to those who prefer dark colours, or light ones.

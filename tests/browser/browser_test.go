@@ -119,8 +119,10 @@ func TestTheFarmsOwnPage(t *testing.T) {
 	p := v.open(door(t, f) + "/")
 	v.must(p.WaitFor(v.ctx, "document.querySelectorAll('section').length == 3 && document.body.innerText.includes('bedok')"))
 	v.screenshot(p, "own-page-light")
+	v.everybody(p, "the farm's page, light", "meta-refresh") // it has no script that could do it
 	v.must(p.Dark(v.ctx, true))
 	v.screenshot(p, "own-page-dark")
+	v.everybody(p, "the farm's page, dark", "meta-refresh")
 	v.must(p.Dark(v.ctx, false))
 	v.must(p.Width(v.ctx, 400))
 	v.must(p.WaitFor(v.ctx, "document.documentElement.scrollWidth <= 400"))
