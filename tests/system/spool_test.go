@@ -3,6 +3,7 @@ package system
 import (
 	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -154,12 +155,14 @@ func TestLogsOfEveryKindArrive(t *testing.T) {
 	t.Parallel()
 	h := newBuilder(t)
 	f := newFarm(h, func(conf *config.Config) { conf.LocalAgent.MaxLogSize = 30_000_000 })
+	// Other tests on this machine may have such a builder, too.
+	babble := fmt.Sprintf("a builder that only prints, of %d", os.Getpid())
 	scripts := map[string]string{
 		"nul":     `printf 'one\0two\n\0\0\r\n\377\033[31m'; dd if=/dev/urandom bs=100000 count=10; echo >"$out"`,
 		"lines":   `yes "a line of a log" | head -n 500000; echo >"$out"`,
 		"no-line": `yes a | tr -d '\n' | head -c 20000000; echo >"$out"`,
 		"nothing": `echo >"$out"`,
-		"much":    `yes "a builder that only prints"`,
+		"much":    fmt.Sprintf("yes %q", babble),
 	}
 	drvs := make(map[string]*toy.Drv)
 	builds := make(map[string]string)
@@ -185,7 +188,7 @@ func TestLogsOfEveryKindArrive(t *testing.T) {
 	eventually(t, "the builder that only prints is gone", func() bool {
 		files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 		for _, file := range files {
-			if line, _ := os.ReadFile(file); strings.HasPrefix(string(line), "yes\x00a builder that only prints") {
+			if line, _ := os.ReadFile(file); strings.HasPrefix(string(line), "yes\x00"+babble) {
 				return false
 			}
 		}
