@@ -37,6 +37,7 @@ system: ## run the tests on real daemons in overlay machines (as root)
 soak: ## kill the coordinator a thousand times, follow its events for minutes, logs of a gigabyte
 	TBFG_KILLS=1000 $(GO) test -count=1 -timeout 30m -v -run KillNine ./tests/history
 	TBFG_FOLLOW=5m $(GO) test -count=1 -timeout 30m -v -run Follows ./tests/bffe
+	TBFG_SOAK=1 $(GO) test -count=1 -timeout 30m -v -run ThreeMachines ./tests/system
 	TBFG_LARGE_LOGS=1000 $(GO) test -count=1 -timeout 60m -v -run LargeLogs ./tests/system
 
 bench: ## race peers and print figures; ONLY=NAME runs one
