@@ -46,16 +46,19 @@ func Run(ctx context.Context, name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// fromGuix has guix compute the derivations of a collection. dir is where guix
-// can read a file that is made for it.
-func fromGuix(ctx context.Context, run Command, dir string, c *daemon.Collection) (revision string, found []Found, err error) {
+// fromGuix has guix compute the derivations of a collection.
+func fromGuix(ctx context.Context, run Command, c *daemon.Collection) (revision string, found []Found, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, guixTime, fmt.Errorf("guix did not end within %v", guixTime))
 	defer cancel()
 	request, err := guixRequest(c)
 	if err != nil {
 		return "", nil, err
 	}
-	// guix wants a file, and the program may be another's in a container.
+	dir, err := writeScript()
+	if err != nil {
+		return "", nil, fmt.Errorf("write the script for guix: %w", err)
+	}
+	defer os.RemoveAll(dir)
 	script := filepath.Join(dir, "evaluate.scm")
 	guix := c.Guix
 	if guix == "" {
@@ -99,9 +102,17 @@ func fromGuix(ctx context.Context, run Command, dir string, c *daemon.Collection
 	return e.revision(c), e.found, nil
 }
 
-// writeScript puts the script where guix finds it.
-func writeScript(dir string) error {
-	return os.WriteFile(filepath.Join(dir, "evaluate.scm"), evaluateScript, 0o644)
+// writeScript puts the script into a directory of its own: guix wants a file,
+// and may run as another user.
+func writeScript() (dir string, err error) {
+	if dir, err = os.MkdirTemp("", "tbfg-collections-"); err != nil {
+		return "", err
+	}
+	err = errors.Join(os.Chmod(dir, 0o755), os.WriteFile(filepath.Join(dir, "evaluate.scm"), evaluateScript, 0o644))
+	if err != nil {
+		err = errors.Join(err, os.RemoveAll(dir))
+	}
+	return dir, err
 }
 
 // evaluation is what evaluate.scm prints.

@@ -2,11 +2,8 @@ package collection
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
-	"os"
 	"sync"
 	"time"
 
@@ -28,7 +25,6 @@ type Config struct {
 // called from any goroutine.
 type Keeper struct {
 	Config
-	dir  string // has the script for guix
 	life context.Context
 	end  context.CancelFunc
 	work sync.WaitGroup // updates
@@ -45,14 +41,6 @@ func Open(config Config) (*Keeper, error) {
 		config.Command = Run
 	}
 	k := &Keeper{Config: config, updating: make(map[string]time.Time), accounts: make(map[string]*cached), logEnds: make(map[string]string)}
-	var err error
-	if k.dir, err = os.MkdirTemp("", "tbfg-collections-"); err == nil {
-		// Only a program that guix runs as another user would miss this.
-		err = errors.Join(os.Chmod(k.dir, 0o755), writeScript(k.dir))
-	}
-	if err != nil {
-		return nil, fmt.Errorf("write the script for guix: %w", errors.Join(err, os.RemoveAll(k.dir)))
-	}
 	k.life, k.end = context.WithCancel(context.Background())
 	return k, nil
 }
@@ -61,7 +49,7 @@ func Open(config Config) (*Keeper, error) {
 func (k *Keeper) Close() error {
 	k.end()
 	k.work.Wait()
-	return os.RemoveAll(k.dir)
+	return nil
 }
 
 // Pauses of Run.

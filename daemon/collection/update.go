@@ -158,7 +158,7 @@ func (k *Keeper) evaluate(ctx context.Context, c daemon.Collection) (revision st
 	case daemon.FromFile:
 		return fromFile(&c)
 	}
-	return fromGuix(ctx, k.Command, k.dir, &c)
+	return fromGuix(ctx, k.Command, &c)
 }
 
 // submit submits builds of what is new. What cannot be had, or makes no sense,

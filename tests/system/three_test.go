@@ -102,8 +102,8 @@ func seedOf(t *testing.T) uint64 {
 
 // Two builders on machines of their own and their coordinator on a third
 // build a graph while everything happens to them that can. The variable
-// TBFG_SEED repeats a run. With some seeds an input stays missing until the
-// test's patience ends, so it runs in "make soak" only, which sets TBFG_SOAK.
+// TBFG_SEED repeats a run. On a busy machine an input once stayed missing until
+// the test's patience ended, so it runs in "make soak" only, which sets TBFG_SOAK.
 func TestThreeMachinesSurviveEverything(t *testing.T) {
 	t.Parallel()
 	if os.Getenv("TBFG_SOAK") == "" {
