@@ -16,6 +16,7 @@ import (
 	"codeberg.org/tbfg/tbfg/daemon/clientapi"
 	"codeberg.org/tbfg/tbfg/daemon/doctor"
 	"codeberg.org/tbfg/tbfg/daemon/wire"
+	"codeberg.org/tbfg/tbfg/nix/narinfo"
 	"codeberg.org/tbfg/tbfg/nix/storepath"
 
 	"github.com/urfave/cli/v2"
@@ -82,7 +83,7 @@ func examine(c *cli.Context) []doctor.Finding {
 // examineServers looks at every substitute server once. Who signs shows on
 // derivations that the farm knows.
 func examineServers(ctx context.Context, conf config.Config, farm *clientapi.Client) (findings []doctor.Finding) {
-	keys, err := doctor.Keys(doctor.ACL)
+	keys, err := doctor.Keys(narinfo.ACL())
 	if errors.Is(err, fs.ErrNotExist) {
 		keys = []string{}
 	}

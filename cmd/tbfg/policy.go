@@ -8,9 +8,8 @@ import (
 	"codeberg.org/tbfg/tbfg/config"
 	"codeberg.org/tbfg/tbfg/daemon/clientapi"
 	"codeberg.org/tbfg/tbfg/daemon/coordinator"
+	"codeberg.org/tbfg/tbfg/daemon/durable"
 	"codeberg.org/tbfg/tbfg/daemon/hooks"
-
-	"golang.org/x/sys/unix"
 )
 
 // settingsOf is what the configuration says of the coordinator, and may change
@@ -89,9 +88,9 @@ func roomIn(dir string, least int64) func() error {
 
 // freeIn is how many bytes are free on a directory's disk.
 func freeIn(dir string) (int64, error) {
-	var disk unix.Statfs_t
-	if err := unix.Statfs(dir, &disk); err != nil {
+	free, err := durable.Free(dir)
+	if err != nil {
 		return 0, fmt.Errorf("look for room in %s: %w", dir, err)
 	}
-	return int64(disk.Bavail) * disk.Bsize, nil
+	return free, nil
 }

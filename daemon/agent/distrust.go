@@ -1,16 +1,14 @@
 package agent
 
 import (
-	"bytes"
 	"context"
-	"encoding/base64"
 	"fmt"
 	"os"
-	"path/filepath"
-	"regexp"
+	"slices"
 	"strings"
 	"time"
 
+	"codeberg.org/tbfg/tbfg/nix/narinfo"
 	"codeberg.org/tbfg/tbfg/nix/storepath"
 )
 
@@ -46,7 +44,7 @@ func (t *attempt) distrust(ctx context.Context, urls []string, missing []storepa
 			t.Log.Debug("no server offers it", "item", path, "err", err)
 			continue
 		}
-		if trusted, sure := trusts(info.Signature); !trusted {
+		if trusted, sure := trusts(info); !trusted {
 			verdict := "its signature is by a key that is not authorised on this machine"
 			if !sure {
 				verdict = "the daemon does not take it, most likely because the key that signed it is not authorised on this machine"
@@ -60,34 +58,16 @@ func (t *attempt) distrust(ctx context.Context, urls []string, missing []storepa
 	return ""
 }
 
-// keyPoint finds the public key in a signature or in the list of keys: the
-// point of the curve, in hexadecimal.
-var keyPoint = regexp.MustCompile(`\(\s*q\s+#([0-9A-Fa-f]+)#`)
-
 // trusts tells whether the machine's access control list has the key of a
 // signature, and whether that is sure: the list may be for root's eyes.
-func trusts(signature string) (trusted, sure bool) {
-	parts := strings.Split(signature, ";")
-	text, err := base64.StdEncoding.DecodeString(parts[len(parts)-1])
-	if err != nil {
+func trusts(info *narinfo.Info) (trusted, sure bool) {
+	key := info.Key()
+	if key == "" {
 		return false, true
 	}
-	key := keyPoint.FindSubmatch(text)
-	if key == nil {
-		return false, true
-	}
-	dir := os.Getenv("GUIX_CONFIGURATION_DIRECTORY")
-	if dir == "" {
-		dir = "/etc/guix"
-	}
-	list, err := os.ReadFile(filepath.Join(dir, "acl"))
+	list, err := os.ReadFile(narinfo.ACL())
 	if err != nil {
 		return false, os.IsNotExist(err)
 	}
-	for _, known := range keyPoint.FindAllSubmatch(list, -1) {
-		if bytes.EqualFold(known[1], key[1]) {
-			return true, true
-		}
-	}
-	return false, true
+	return slices.Contains(narinfo.Keys(list), key), true
 }

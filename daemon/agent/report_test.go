@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon"
+	"codeberg.org/tbfg/tbfg/nix/narinfo"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -119,7 +120,7 @@ func TestSignaturesByKeysOfTheList(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if trusted, sure := trusts(test.signature); trusted != test.trusted || sure != test.sure {
+		if trusted, sure := trusts(&narinfo.Info{Signature: test.signature}); trusted != test.trusted || sure != test.sure {
 			t.Errorf("%s: got %v, %v, want %v, %v", test.name, trusted, sure, test.trusted, test.sure)
 		}
 	}

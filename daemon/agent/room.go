@@ -5,9 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 
+	"codeberg.org/tbfg/tbfg/daemon/durable"
 	"codeberg.org/tbfg/tbfg/nix/storepath"
-
-	"golang.org/x/sys/unix"
 )
 
 // A Disk is what is free where the agent needs room.
@@ -20,14 +19,14 @@ type Disk struct {
 // as the store of a daemon on another machine, is left out.
 func (a *Agent) disks() (list []Disk) {
 	for _, dir := range []string{string(storepath.DefaultDir), a.SpoolDir} {
-		var disk unix.Statfs_t
-		if err := unix.Statfs(dir, &disk); err != nil {
+		free, err := durable.Free(dir)
+		if err != nil {
 			if !errors.Is(err, fs.ErrNotExist) {
 				a.Log.Debug("cannot see how much room there is", "directory", dir, "err", err)
 			}
 			continue
 		}
-		list = append(list, Disk{dir, int64(disk.Bavail) * disk.Bsize})
+		list = append(list, Disk{dir, free})
 	}
 	return list
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"codeberg.org/tbfg/tbfg/nix/narinfo"
 	"codeberg.org/tbfg/tbfg/nix/storepath"
 )
 
@@ -73,7 +74,7 @@ func TestSubstituteServers(t *testing.T) {
 		{"a key that is authorized", Server{publisher(t, signedBy(point), now), []string{point}, []storepath.Path{sample}}, Fine, []string{"authorized"}},
 		{"in small letters", Server{publisher(t, signedBy(strings.ToLower(point)), now), []string{point}, []storepath.Path{sample}}, Fine, nil},
 		{"another key", Server{publisher(t, signedBy(point), now), []string{}, []storepath.Path{sample}}, Wrong, []string{"8D156F295D24B0D9", "guix archive --authorize"}},
-		{"a list that cannot be read", Server{publisher(t, signedBy(point), now), nil, []storepath.Path{sample}}, Doubt, []string{ACL}},
+		{"a list that cannot be read", Server{publisher(t, signedBy(point), now), nil, []storepath.Path{sample}}, Doubt, []string{narinfo.ACL()}},
 		{"no signature", Server{publisher(t, "", now), []string{point}, []storepath.Path{sample}}, Wrong, []string{"does not sign"}},
 		{"a signature of nonsense", Server{publisher(t, "1;x;!", now), []string{point}, []storepath.Path{sample}}, Wrong, []string{"does not sign"}},
 		{"no sample", Server{publisher(t, "", now), []string{point}, nil}, Fine, []string{"nothing to see its key by"}},
@@ -173,11 +174,11 @@ func TestNoGuixDaemon(t *testing.T) {
 	expect(t, "something else", GuixDaemon(t.Context(), file), Wrong, "log")
 }
 
-func FuzzKeyOf(f *testing.F) {
+func FuzzKey(f *testing.F) {
 	f.Add(signedBy(point))
 	f.Add("1;x;")
 	f.Fuzz(func(t *testing.T, signature string) {
-		if key := keyOf(signature); strings.Trim(key, "0123456789ABCDEF") != "" {
+		if key := (&narinfo.Info{Signature: signature}).Key(); strings.Trim(key, "0123456789ABCDEF") != "" {
 			t.Errorf("got the key %q", key)
 		}
 	})

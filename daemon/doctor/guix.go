@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"codeberg.org/tbfg/tbfg/nix/guixdaemon"
+	"codeberg.org/tbfg/tbfg/nix/narinfo"
 )
 
 // GuixDaemon looks whether a guix-daemon answers at an address, which may be
@@ -39,9 +40,6 @@ func GuixDaemon(ctx context.Context, address string) Finding {
 	return fine(check, "speaks version %#x", conn.ServerVersion())
 }
 
-// ACL is where Guix keeps the keys whose signatures it accepts.
-const ACL = "/etc/guix/acl"
-
 // Keys reads the keys that an access control list of Guix lets sign
 // substitutes.
 func Keys(file string) ([]string, error) {
@@ -49,5 +47,5 @@ func Keys(file string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return keysIn(text), nil
+	return narinfo.Keys(text), nil
 }

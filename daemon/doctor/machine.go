@@ -8,19 +8,17 @@ import (
 	"net"
 	"time"
 
+	"codeberg.org/tbfg/tbfg/daemon/durable"
 	"codeberg.org/tbfg/tbfg/daemon/secrets"
-
-	"golang.org/x/sys/unix"
 )
 
 // Disk looks whether the disk of a directory has room; least is in bytes.
 func Disk(what, dir string, least int64) Finding {
 	const check = "disk"
-	var disk unix.Statfs_t
-	if err := unix.Statfs(dir, &disk); err != nil {
+	free, err := durable.Free(dir)
+	if err != nil {
 		return wrong(check, fmt.Sprintf("%s: cannot look at %s: %v", what, dir, err), "make it, or name another in the configuration")
 	}
-	free := int64(disk.Bavail) * disk.Bsize
 	switch {
 	case free < least:
 		return wrong(check, fmt.Sprintf("%s: %s has %d MB left, less than %d MB", what, dir, free>>20, least>>20),

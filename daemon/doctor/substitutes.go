@@ -2,12 +2,10 @@ package doctor
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -63,12 +61,12 @@ func signer(ctx context.Context, check string, s Server) Finding {
 		if err != nil {
 			return wrong(check, fmt.Sprintf("%s answers nonsense for %s: %v", s.URL, path, err), "tell who runs that server")
 		}
-		key := keyOf(info.Signature)
+		key := info.Key()
 		switch {
 		case key == "":
 			return wrong(check, s.URL+" does not sign what it has", "the guix-daemon takes nothing from there: name another server")
 		case s.Keys == nil:
-			return doubt(check, s.URL+" answers and signs; "+ACL+" cannot be read to see whether its key is accepted", "run this as root")
+			return doubt(check, s.URL+" answers and signs; "+narinfo.ACL()+" cannot be read to see whether its key is accepted", "run this as root")
 		case !slices.Contains(s.Keys, key):
 			return wrong(check, fmt.Sprintf("%s signs with a key that the guix-daemon does not accept (%.16s…)", s.URL, key),
 				"get that server's key and run: guix archive --authorize < KEY.pub")
@@ -76,36 +74,6 @@ func signer(ctx context.Context, check string, s Server) Finding {
 		return fine(check, "%s answers; its key is authorized", s.URL)
 	}
 	return fine(check, "%s answers; nothing to see its key by", s.URL)
-}
-
-// key matches the point of a public key in an s-expression.
-var key = regexp.MustCompile(`\(\s*public-key\s*\(\s*ecc\s*\(\s*curve\s+Ed25519\s*\)\s*\(\s*q\s+#([0-9A-Fa-f]+)#`)
-
-// keysIn are the points of the public keys in a text, such as an access
-// control list; never nil.
-func keysIn(text []byte) []string {
-	keys := []string{}
-	for _, m := range key.FindAllSubmatch(text, -1) {
-		keys = append(keys, strings.ToUpper(string(m[1])))
-	}
-	return keys
-}
-
-// keyOf is the key of a narinfo's signature, "1;HOST;BASE64"; empty if there
-// is none.
-func keyOf(signature string) string {
-	parts := strings.Split(signature, ";")
-	if len(parts) != 3 {
-		return ""
-	}
-	text, err := base64.StdEncoding.DecodeString(parts[2])
-	if err != nil {
-		return ""
-	}
-	if keys := keysIn(text); len(keys) == 1 {
-		return keys[0]
-	}
-	return ""
 }
 
 // get reads a small page.
