@@ -22,6 +22,7 @@ import (
 	"codeberg.org/tbfg/tbfg/daemon/durable"
 	"codeberg.org/tbfg/tbfg/daemon/events"
 	"codeberg.org/tbfg/tbfg/daemon/hooks"
+	"codeberg.org/tbfg/tbfg/daemon/memory"
 	"codeberg.org/tbfg/tbfg/daemon/metrics"
 	"codeberg.org/tbfg/tbfg/daemon/outputs"
 	"codeberg.org/tbfg/tbfg/daemon/secrets"
@@ -76,7 +77,7 @@ func serveConfig(c *cli.Context, file string) (config.Config, error) {
 
 // serve runs the farm until ctx ends.
 func serve(ctx context.Context, conf config.Config, l *live, log *slog.Logger) (err error) {
-	saveMemory(ctx)
+	memory.Save(ctx)
 	f, err := openFarm(ctx, conf, l, log)
 	if err != nil {
 		return err

@@ -71,9 +71,34 @@ func (q Queries) Shape(ctx context.Context, derivation int64) (s Shape, err erro
 	if err != nil || len(ids) == 0 {
 		return s, err
 	}
-	list, err := json.Marshal(ids)
+	known, err := q.known(ctx, ids)
+	s.Needs = make([]Need, len(ids))
+	for i, id := range ids {
+		s.Needs[i] = known[id]
+		s.Needs[i].Output = id
+	}
+	return s, err
+}
+
+// known is what is known of those outputs of which something is. Of what came in
+// after the newest of those, as most of a new graph does, nothing can be.
+func (q Queries) known(ctx context.Context, outputs []int64) (map[int64]Need, error) {
+	var last int64
+	if _, err := q.stmts.row(ctx, "last_output_known", nil, &last); err != nil {
+		return nil, err
+	}
+	var ask []int64
+	for _, id := range outputs {
+		if id <= last {
+			ask = append(ask, id)
+		}
+	}
+	if len(ask) == 0 {
+		return nil, nil
+	}
+	list, err := json.Marshal(ask)
 	if err != nil {
-		return s, err
+		return nil, err
 	}
 	known := make(map[int64]Need)
 	err = q.stmts.each(ctx, "outputs_known", []any{string(list)}, func(rows *sql.Rows) error {
@@ -81,12 +106,16 @@ func (q Queries) Shape(ctx context.Context, derivation int64) (s Shape, err erro
 		known[n.Output] = n
 		return err
 	})
-	for _, id := range ids {
-		n := known[id]
-		n.Output = id
-		s.Needs = append(s.Needs, n)
+	return known, err
+}
+
+// Makes are the rows of the outputs of a stored derivation.
+func (q Queries) Makes(ctx context.Context, derivation int64) ([]int64, error) {
+	var makes []byte
+	if _, err := q.stmts.row(ctx, "derivation_makes", []any{derivation}, &makes); err != nil {
+		return nil, err
 	}
-	return s, err
+	return unpackIDs(nil, makes)
 }
 
 // scanNeed reads a row of outputs_known or all_outputs_known.

@@ -89,11 +89,11 @@ func (t *Tx) Finish(ctx context.Context, b BuildRow, agent string, r daemon.Resu
 
 // knowOutputs keeps what a build came to with the outputs that it makes.
 func (t *Tx) knowOutputs(ctx context.Context, b BuildRow, success bool) error {
-	shape, err := t.Shape(ctx, b.DerivationID)
+	makes, err := t.Makes(ctx, b.DerivationID)
 	if err != nil {
 		return err
 	}
-	for _, output := range shape.Makes {
+	for _, output := range makes {
 		query, args := "output_failed", []any{output, b.ID}
 		if success {
 			query, args = "output_built", []any{output}

@@ -17,11 +17,11 @@ func (q Queries) HasUnfinishedBuild(ctx context.Context, derivation int64) (has 
 func (q Queries) CanceledAbove(ctx context.Context, builds []BuildRow) ([]BuildRow, error) {
 	below := make(map[int64]bool) // outputs
 	for _, b := range builds {
-		shape, err := q.Shape(ctx, b.DerivationID)
+		makes, err := q.Makes(ctx, b.DerivationID)
 		if err != nil {
 			return nil, err
 		}
-		for _, output := range shape.Makes {
+		for _, output := range makes {
 			below[output] = true
 		}
 	}

@@ -44,7 +44,7 @@ func init() {
 				if err != nil {
 					return figure{}, err
 				}
-				if mb, err := memory(p.Pid(), "VmRSS"); err != nil {
+				if mb, err := processMemory(p.Pid(), "VmRSS"); err != nil {
 					return figure{}, err
 				} else {
 					idle.ours = append(idle.ours, mb)
@@ -59,7 +59,7 @@ func init() {
 				if err := a.build(ctx, drv); err != nil {
 					return figure{}, err
 				}
-				mb, err := memory(p.Pid(), "VmHWM")
+				mb, err := processMemory(p.Pid(), "VmHWM")
 				if err != nil {
 					return figure{}, err
 				}

@@ -15,6 +15,7 @@ import (
 	"codeberg.org/tbfg/tbfg/daemon/buildlog"
 	"codeberg.org/tbfg/tbfg/daemon/coordinator"
 	"codeberg.org/tbfg/tbfg/daemon/datastore"
+	"codeberg.org/tbfg/tbfg/daemon/memory"
 	"codeberg.org/tbfg/tbfg/daemon/outputs"
 	"codeberg.org/tbfg/tbfg/nix/derivation"
 	"codeberg.org/tbfg/tbfg/nix/storepath"
@@ -81,6 +82,9 @@ func (s *setup) fresh() (string, error) {
 // coordinate runs f with a coordinator whose state is in a directory; it finds
 // derivations in the store of a machine, if there is one.
 func coordinate(ctx context.Context, state string, m *machine.Machine, f func(*coordinator.Coordinator) error) (err error) {
+	frugal, cancel := context.WithCancel(ctx)
+	defer cancel()
+	memory.Save(frugal) // as the daemon
 	var dir *os.File
 	if m != nil {
 		if dir, err = os.Open(m.Path("/gnu/store")); err != nil {

@@ -128,7 +128,7 @@ func (f *followed) stop() error {
 }
 
 // memory is what the coordinator has in memory, in MB.
-func (f *followed) memory() (float64, error) { return memory(f.cmd.Process.Pid, "VmRSS") }
+func (f *followed) memory() (float64, error) { return processMemory(f.cmd.Process.Pid, "VmRSS") }
 
 // follow has all followers connect and an agent report, each time with another load,
 // by which the followers know the report. It samples the memory from the second

@@ -309,10 +309,10 @@ func (q *queue) end(ctx context.Context, build daemon.Allocation) error {
 	return q.client.ReportResult(ctx, build.UUID, daemon.Result{Success: true, Ended: time.Now()})
 }
 
-func (q *queue) memory(field string) (float64, error) { return memory(q.cmd.Process.Pid, field) }
+func (q *queue) memory(field string) (float64, error) { return processMemory(q.cmd.Process.Pid, field) }
 
-// memory is a figure of a process from /proc, in MB.
-func memory(pid int, field string) (float64, error) {
+// processMemory is a figure of a process from /proc, in MB.
+func processMemory(pid int, field string) (float64, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, err

@@ -1,0 +1,1 @@
+SELECT makes FROM derivations WHERE id = ?1
