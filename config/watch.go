@@ -51,13 +51,10 @@ func Watch(ctx context.Context, file string, changed func()) error {
 			timer.Reset(settle)
 			_ = err
 		case <-timer.C:
-			before := f.seen
 			if err := f.follow(); err != nil {
 				return fmt.Errorf("watch %s: %w", file, err)
 			}
-			if f.seen != before {
-				changed()
-			}
+			changed() // even if it looks as before: two writes may have the same time and size
 		}
 	}
 }
@@ -67,26 +64,27 @@ type followed struct {
 	w     *fsnotify.Watcher
 	file  string
 	names []string // of links on the way and of the file itself, as events name them
-	seen  identity
-}
-
-// identity tells two states of a file apart.
-type identity struct {
-	target   string // where the links lead
-	modified int64
-	size     int64
-	there    bool
 }
 
 // concerns tells whether an event is of something on the way.
 func (f *followed) concerns(name string) bool { return slices.Contains(f.names, filepath.Clean(name)) }
 
-// follow watches the directories of all that is on the way to the file, and
-// looks at the file only then, so that no change falls in between.
+// follow watches the directories of all that is on the way to the file. Whoever
+// reads the file does so afterwards, so that no change falls in between.
 func (f *followed) follow() error {
-	names, target := way(f.file)
+	for range maxLinks {
+		f.names = way(f.file)
+		if err := f.watch(); err != nil || slices.Equal(way(f.file), f.names) {
+			return err
+		}
+	}
+	return nil // it changes all the time, and more events come
+}
+
+// watch watches the directories of the names and no others.
+func (f *followed) watch() error {
 	var dirs []string
-	for _, name := range names {
+	for _, name := range f.names {
 		dir := filepath.Dir(name)
 		if !slices.Contains(dirs, dir) {
 			dirs = append(dirs, dir)
@@ -102,16 +100,12 @@ func (f *followed) follow() error {
 			return err
 		}
 	}
-	f.names, f.seen = names, identity{target: target}
-	if info, err := os.Stat(f.file); err == nil {
-		f.seen = identity{target, info.ModTime().UnixNano(), info.Size(), true}
-	}
 	return nil
 }
 
 // way lists, for a file, the symbolic links that lead to it, what is at the
 // end of them, and, if that is not there, the first directory that is missing.
-func way(file string) (names []string, target string) {
+func way(file string) (names []string) {
 	rest := strings.Split(strings.Trim(filepath.Clean(file), "/"), "/")
 	at := "/"
 	for links := 0; len(rest) > 0; {
@@ -128,10 +122,10 @@ func way(file string) (names []string, target string) {
 			rest = append(strings.Split(strings.Trim(filepath.Clean(to), "/"), "/"), rest...)
 			at = "/"
 		case os.IsNotExist(err):
-			return append(names, name), name
+			return append(names, name)
 		default:
 			at = name
 		}
 	}
-	return append(names, at), at
+	return append(names, at)
 }
