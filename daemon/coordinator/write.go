@@ -111,6 +111,10 @@ func (c *Coordinator) commit(batch []*request) {
 		return
 	}
 	ctx := context.Background()
+	update := c.Store.Update
+	if len(batch) == 0 { // nobody is told of what was read
+		update = c.Store.UpdateSoon
+	}
 	if part := c.graphs.take(); len(part) > 0 {
 		r := &request{ctx: ctx, do: func(ch *change) error { return ch.storeNodes(part) }, err: make(chan error, 1)}
 		batch = slices.Insert(batch, 0, r)
@@ -120,7 +124,7 @@ func (c *Coordinator) commit(batch []*request) {
 	}
 	results := make([]error, len(batch))
 	began := c.Now()
-	err := c.Store.Update(ctx, func(tx *datastore.Tx) error {
+	err := update(ctx, func(tx *datastore.Tx) error {
 		for i, r := range batch {
 			if r.ctx.Err() != nil {
 				results[i] = context.Cause(r.ctx)

@@ -17,12 +17,14 @@ import (
 
 // writerDriver is for the writing connection. SQLite keeps what a statement of
 // many rows, or a part of a transaction, would have to undo; in a file that
-// costs more than the rows do.
+// costs more than the rows do. The write-ahead log may have 16 MB before it is
+// folded into the file, for while that happens nobody can write: then a graph's
+// pages, which change again and again, are written there once.
 const writerDriver = "sqlite3 that undoes from memory"
 
 func init() {
 	sql.Register(writerDriver, &sqlite3.SQLiteDriver{ConnectHook: func(conn *sqlite3.SQLiteConn) error {
-		_, err := conn.Exec("PRAGMA temp_store = MEMORY", nil)
+		_, err := conn.Exec("PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 4000", nil)
 		return err
 	}})
 }
@@ -37,6 +39,8 @@ type Store struct {
 	writer *sql.DB
 	wstmts *statements
 	reader *sql.DB
+
+	synchronous string // the writing connection's, as whoever has that set it last
 }
 
 // Open opens the database in file, which is made if it is not there, and

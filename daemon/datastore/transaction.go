@@ -25,7 +25,29 @@ type Tx struct {
 // changes are on the disk. When it returns an error nothing has changed,
 // except that after an error of the commit itself the disk may have either.
 func (s *Store) Update(ctx context.Context, f func(*Tx) error) error {
-	tx, err := s.writer.BeginTx(ctx, nil)
+	return s.update(ctx, "FULL", f)
+}
+
+// UpdateSoon is Update for what nobody is told to be there: it does not wait for
+// the disk. A power failure may undo it, but nothing that came before it, and
+// none of it once a later Update has returned.
+func (s *Store) UpdateSoon(ctx context.Context, f func(*Tx) error) error {
+	return s.update(ctx, "NORMAL", f)
+}
+
+func (s *Store) update(ctx context.Context, synchronous string, f func(*Tx) error) (err error) {
+	conn, err := s.writer.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("begin transaction: %w", err)
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }() // gives it back
+	if s.synchronous != synchronous {
+		if _, err := conn.ExecContext(ctx, "PRAGMA synchronous = "+synchronous); err != nil {
+			return fmt.Errorf("begin transaction: %w", err)
+		}
+		s.synchronous = synchronous
+	}
+	tx, err := conn.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("begin transaction: %w", err)
 	}

@@ -42,6 +42,25 @@ func TestUpdateTakesEffectWholeOrNotAtAll(t *testing.T) {
 	}
 }
 
+// Only what somebody is told to be there has to wait for the disk, but that
+// must: a power failure can't be had here, so the mode is what is looked at.
+func TestUpdateWaitsForTheDiskAndUpdateSoonDoesNot(t *testing.T) {
+	s := fresh(t)
+	const normal, full = 1, 2
+	for _, step := range []struct {
+		update func(context.Context, func(*Tx) error) error
+		want   int
+	}{{s.Update, full}, {s.UpdateSoon, normal}, {s.UpdateSoon, normal}, {s.Update, full}, {s.UpdateSoon, normal}} {
+		var mode int
+		err := step.update(context.Background(), func(tx *Tx) error {
+			return tx.tx.QueryRow("PRAGMA synchronous").Scan(&mode)
+		})
+		if err != nil || mode != step.want {
+			t.Errorf("got mode %d (%v), want %d", mode, err, step.want)
+		}
+	}
+}
+
 func TestAPartTakesEffectAlone(t *testing.T) {
 	part := func(names ...string) func(context.Context, *Tx) error {
 		return func(ctx context.Context, tx *Tx) error {
