@@ -2,6 +2,7 @@ package coordinator
 
 import (
 	"context"
+	"slices"
 
 	"codeberg.org/tbfg/tbfg/daemon"
 	"codeberg.org/tbfg/tbfg/daemon/datastore"
@@ -76,7 +77,7 @@ type CancelFilter struct {
 const cancelBatch = 500
 
 // CancelBuilds cancels all builds that a filter chooses and returns how many
-// it canceled. Dependents go first, so that a whole branch goes.
+// it canceled.
 func (c *Coordinator) CancelBuilds(ctx context.Context, f CancelFilter) (int, error) {
 	no := false
 	f.Processed, f.Canceled, f.Limit, f.After, f.NoDependents = &no, &no, 0, "", false
@@ -84,21 +85,35 @@ func (c *Coordinator) CancelBuilds(ctx context.Context, f CancelFilter) (int, er
 	if err != nil {
 		return 0, err
 	}
-	total := 0
-	for end := len(rows); end > 0; end -= cancelBatch {
-		part := rows[max(0, end-cancelBatch):end]
+	uuids := make([]string, len(rows))
+	for i, b := range rows {
+		uuids[i] = b.UUID
+	}
+	total, err := c.cancelAll(ctx, uuids, f.UnstartedOnly, f.UnlessRequired)
+	if err != nil {
+		return total, err
+	}
+	c.Log.Info("builds canceled", "builds", total)
+	return total, nil
+}
+
+// cancelAll cancels builds, each of which follows those that it needs, and
+// returns how many it canceled. Dependents go first, so that a whole branch goes.
+func (c *Coordinator) cancelAll(ctx context.Context, uuids []string, unstartedOnly, unlessRequired bool) (total int, err error) {
+	slices.Reverse(uuids)
+	for part := range slices.Chunk(uuids, cancelBatch) {
 		canceled := 0
 		err := c.change(ctx, func(ch *change) error {
 			gone := make(map[int64]bool)
-			for i := len(part) - 1; i >= 0; i-- {
-				b, found, err := ch.Build(ch.ctx, part[i].UUID)
+			for _, uuid := range part {
+				b, found, err := ch.Build(ch.ctx, uuid)
 				if err != nil {
 					return err
 				}
-				if !found || f.UnstartedOnly && b.Agent != "" {
+				if !found || unstartedOnly && b.Agent != "" {
 					continue
 				}
-				outcome, err := c.cancel(ch, b, f.UnlessRequired, gone)
+				outcome, err := c.cancel(ch, b, unlessRequired, gone)
 				if err != nil {
 					return err
 				}
@@ -114,7 +129,6 @@ func (c *Coordinator) CancelBuilds(ctx context.Context, f CancelFilter) (int, er
 		}
 		total += canceled
 	}
-	c.Log.Info("builds canceled", "builds", total)
 	return total, nil
 }
 

@@ -180,37 +180,7 @@ func (c *Coordinator) CancelPointless(ctx context.Context, name string) (int, er
 	if err != nil || len(uuids) == 0 {
 		return 0, err
 	}
-	slices.Reverse(uuids) // dependents first, so that a whole branch goes
-	total := 0
-	for part := range slices.Chunk(uuids, cancelBatch) {
-		canceled := 0
-		err := c.change(ctx, func(ch *change) error {
-			gone := make(map[int64]bool)
-			for _, uuid := range part {
-				b, found, err := ch.Build(ch.ctx, uuid)
-				if err != nil {
-					return err
-				}
-				if !found || b.Agent != "" {
-					continue
-				}
-				outcome, err := c.cancel(ch, b, true, gone)
-				if err != nil {
-					return err
-				}
-				if outcome == daemon.BuildWasCanceled {
-					gone[b.ID] = true
-					canceled++
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return total, err
-		}
-		total += canceled
-	}
-	return total, nil
+	return c.cancelAll(ctx, uuids, true, true)
 }
 
 // A Telling is a package that broke or was fixed, of which hooks are told.
