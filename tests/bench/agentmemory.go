@@ -86,7 +86,7 @@ func (s *setup) keeper(ctx context.Context, m *machine.Machine) (*keeper, error)
 	if err != nil {
 		return nil, err
 	}
-	f, err := serveWith(ctx, m, program, "keep_outputs = true", "enabled = false")
+	f, err := serve(ctx, m, program, "keep_outputs = true", "enabled = false")
 	if err != nil {
 		return nil, err
 	}

@@ -23,68 +23,82 @@ import (
 // derivations of its own.
 func init() {
 	register(&race{
-		name: "farm-200",
-		what: "building 200 tiny derivations on one machine, two at a time, submission included",
-		peer: "guix build -M2 on the same guix-daemon",
-		unit: "s",
-		goal: atMost(1.1),
-		runs: 5,
-		prepare: func(ctx context.Context, s *setup) (ours, peers side, err error) {
-			m, err := s.machine(ctx)
-			if err != nil {
-				return nil, nil, err
-			}
-			shop, err := s.shop(ctx, m)
-			if err != nil {
-				return nil, nil, err
-			}
-			program, err := s.program(ctx)
-			if err != nil {
-				return nil, nil, err
-			}
-			f, err := serve(ctx, m, program, 2)
-			if err != nil {
-				return nil, nil, err
-			}
-			batches := 0
-			batch := func(ctx context.Context, n int) ([]string, error) {
-				batches++
-				drvs, err := shop.AddMany(ctx, n, toy.Recipe{Name: fmt.Sprintf("tiny-%d", batches), Script: `echo "$number" >"$out"`})
-				return paths(drvs), err
-			}
-			ours = func(ctx context.Context) (float64, error) {
-				drvs, err := batch(ctx, 200)
-				if err != nil {
-					return 0, err
-				}
-				start := time.Now()
-				err = f.build(ctx, drvs)
-				took := time.Since(start).Seconds()
-				if err == nil {
-					err = f.succeeded(ctx)
-				}
-				return took, err
-			}
-			peers = func(ctx context.Context) (float64, error) {
-				drvs, err := batch(ctx, 200)
-				if err != nil {
-					return 0, err
-				}
-				start := time.Now()
-				err = guixBuild(ctx, m, drvs)
-				return time.Since(start).Seconds(), err
-			}
-			// Warm up: programs and their files come into memory.
-			drvs, err := batch(ctx, 4)
-			if err == nil {
-				err = f.build(ctx, drvs[:2])
-			}
-			if err == nil {
-				err = guixBuild(ctx, m, drvs[2:])
-			}
-			return ours, peers, err
-		},
+		name:    "farm-200",
+		what:    "building 200 tiny derivations on one machine, two at a time, submission included",
+		peer:    "guix build -M2 on the same guix-daemon",
+		unit:    "s",
+		goal:    atMost(1.1),
+		runs:    9,
+		prepare: farm200("", ""),
 	})
+	register(&race{
+		name:    "farm-200-kept",
+		what:    "the same, where the farm keeps the outputs, which its agent sends it as zstd",
+		peer:    "guix build -M2 on the same guix-daemon, which does no such thing",
+		unit:    "s",
+		goal:    atMost(1.35),
+		runs:    9,
+		prepare: farm200("keep_outputs = true", `output_compression = "zstd"`),
+	})
+}
+
+// farm200 prepares the race with a farm that has some keys set.
+func farm200(coordinator, localAgent string) func(context.Context, *setup) (ours, peers side, err error) {
+	return func(ctx context.Context, s *setup) (ours, peers side, err error) {
+		m, err := s.machine(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		shop, err := s.shop(ctx, m)
+		if err != nil {
+			return nil, nil, err
+		}
+		program, err := s.program(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		f, err := serve(ctx, m, program, coordinator, "enabled = true\nmax_parallel_builds = 2\n"+localAgent)
+		if err != nil {
+			return nil, nil, err
+		}
+		batches := 0
+		batch := func(ctx context.Context, n int) ([]string, error) {
+			batches++
+			drvs, err := shop.AddMany(ctx, n, toy.Recipe{Name: fmt.Sprintf("tiny-%d", batches), Script: `echo "$number" >"$out"`})
+			return paths(drvs), err
+		}
+		ours = func(ctx context.Context) (float64, error) {
+			drvs, err := batch(ctx, 200)
+			if err != nil {
+				return 0, err
+			}
+			start := time.Now()
+			err = f.build(ctx, drvs)
+			took := time.Since(start).Seconds()
+			if err == nil {
+				err = f.succeeded(ctx)
+			}
+			return took, err
+		}
+		peers = func(ctx context.Context) (float64, error) {
+			drvs, err := batch(ctx, 200)
+			if err != nil {
+				return 0, err
+			}
+			start := time.Now()
+			err = guixBuild(ctx, m, drvs)
+			return time.Since(start).Seconds(), err
+		}
+		// Warm up: programs and their files come into memory.
+		drvs, err := batch(ctx, 4)
+		if err == nil {
+			err = f.build(ctx, drvs[:2])
+		}
+		if err == nil {
+			err = guixBuild(ctx, m, drvs[2:])
+		}
+		return ours, peers, err
+	}
 }
 
 func paths(drvs []*toy.Drv) []string {
@@ -109,13 +123,8 @@ type farm struct {
 	client      *clientapi.Client
 }
 
-// serve starts a farm in a machine, building n derivations at a time.
-func serve(ctx context.Context, m *machine.Machine, program string, n int) (*farm, error) {
-	return serveWith(ctx, m, program, "", fmt.Sprintf("enabled = true\nmax_parallel_builds = %d", n))
-}
-
-// serveWith starts a farm with some keys set.
-func serveWith(ctx context.Context, m *machine.Machine, program, coordinator, localAgent string) (*farm, error) {
+// serve starts a farm in a machine, with some keys set.
+func serve(ctx context.Context, m *machine.Machine, program, coordinator, localAgent string) (*farm, error) {
 	agents, err := freeAddress()
 	if err != nil {
 		return nil, err

@@ -32,8 +32,8 @@ type race struct {
 
 type side func(ctx context.Context) (float64, error)
 
-// A goal bounds the ratio of our value to the peer's or, without a peer, our
-// value.
+// A goal bounds the ratio of our value to the peer's, the median of all pairs
+// of runs, or, without a peer, our value.
 type goal struct {
 	ratio float64
 	most  bool // a ratio above it misses the goal; otherwise one below does
@@ -124,12 +124,17 @@ type figure struct {
 	more        []figure // that the same run gave, for lines of their own
 }
 
-// bounded is what the goal bounds.
+// bounded is what the goal bounds. The two runs of a pair follow each other, so
+// that what else the machine does then weighs on both.
 func (f figure) bounded() float64 {
 	if len(f.peers) == 0 {
 		return median(f.ours)
 	}
-	return median(f.ours) / median(f.peers)
+	ratios := make([]float64, len(f.ours))
+	for i := range ratios {
+		ratios[i] = f.ours[i] / f.peers[i]
+	}
+	return median(ratios)
 }
 
 func (f figure) verdict() string {
