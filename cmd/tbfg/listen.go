@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 
+	"codeberg.org/tbfg/tbfg/daemon/front"
 	"codeberg.org/tbfg/tbfg/shepherd"
 )
 
@@ -23,14 +24,15 @@ func (f *farm) listen(ctx context.Context, sockets shepherd.Sockets, name string
 		listeners = append(listeners, socket)
 	}
 	server := newEndpoint(handler, f.log)
+	wrap := func(l net.Listener) net.Listener { return l }
 	if name == "front" {
+		server.ConnContext, wrap = front.ConnContext, front.Listen
 		// Logs under way and streams of events have no end to wait for.
 		ctx, cancel := context.WithCancel(context.Background())
 		server.BaseContext = func(net.Listener) context.Context { return ctx }
 		server.RegisterOnShutdown(cancel)
 	}
 	f.servers = append(f.servers, server)
-	wrap := func(l net.Listener) net.Listener { return l }
 	if name == "agent" && f.conf.Coordinator.Certificate != "" {
 		c, err := openCertificate(ctx, f.conf.Coordinator.Certificate, f.conf.Coordinator.CertificateKey, f.log)
 		if err != nil {

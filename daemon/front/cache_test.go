@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"testing"
 	"testing/synctest"
@@ -65,7 +64,7 @@ func TestTheCacheForgetsWhatNobodyReads(t *testing.T) {
 // A log that is replaced, or written to where it lies, is served as it is now.
 func TestALogThatChangesIsReadAnew(t *testing.T) {
 	w := newWriter(t)
-	server := httptest.NewServer(w.handler())
+	server := newServer(w.handler())
 	t.Cleanup(server.Close)
 	read := func() (text string) {
 		t.Helper()

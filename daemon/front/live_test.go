@@ -73,7 +73,7 @@ func get(t *testing.T, url string) *http.Response {
 
 func TestALogIsReadWhileItGrowsAndEndsWithItsBuild(t *testing.T) {
 	w := newWriter(t)
-	server := httptest.NewServer(w.handler())
+	server := newServer(w.handler())
 	defer server.Close()
 	url := server.URL + "/build/" + build + "/log"
 	w.write("one\ntwo\n")
@@ -115,7 +115,7 @@ func TestALogIsReadWhileItGrowsAndEndsWithItsBuild(t *testing.T) {
 
 func TestBrowsersGetALogUnderWayAsAPage(t *testing.T) {
 	w := newWriter(t)
-	server := httptest.NewServer(w.handler())
+	server := newServer(w.handler())
 	defer server.Close()
 	w.write("gcc <b>&amp;")
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/build/"+build+"/log", nil)
@@ -140,7 +140,7 @@ func TestBrowsersGetALogUnderWayAsAPage(t *testing.T) {
 
 func TestALogThatHasNotALineYetHasBegun(t *testing.T) {
 	w := newWriter(t)
-	server := httptest.NewServer(w.handler())
+	server := newServer(w.handler())
 	defer server.Close()
 	w.write("")
 	resp := get(t, server.URL+"/build/"+build+"/log") // would wait

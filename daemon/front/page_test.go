@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http/httptest"
 	"regexp"
 	"strings"
 	"testing"
@@ -66,7 +65,7 @@ func TestThePageOfAFarmWithoutFrontEnd(t *testing.T) {
 	if err := w.logs.Save(f.builds[1].UUID, "none", strings.NewReader("x")); err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(Handler(w.logs, f, nil))
+	server := newServer(Handler(w.logs, f, nil))
 	defer server.Close()
 	r := get(t, server.URL+"/")
 	text := body(t, r)
@@ -113,7 +112,7 @@ func checkPage(t *testing.T, text, policy string) {
 }
 
 func TestThePageOfANewFarmSaysWhatToDo(t *testing.T) {
-	server := httptest.NewServer(Handler(newWriter(t).logs, &busyFarm{}, nil))
+	server := newServer(Handler(newWriter(t).logs, &busyFarm{}, nil))
 	defer server.Close()
 	r := get(t, server.URL+"/")
 	text := body(t, r)
@@ -126,7 +125,7 @@ func TestThePageOfANewFarmSaysWhatToDo(t *testing.T) {
 }
 
 func TestThePageOfABrokenFarm(t *testing.T) {
-	server := httptest.NewServer(Handler(newWriter(t).logs, &busyFarm{broken: errors.New("disk on fire")}, nil))
+	server := newServer(Handler(newWriter(t).logs, &busyFarm{broken: errors.New("disk on fire")}, nil))
 	defer server.Close()
 	if r := get(t, server.URL+"/"); r.StatusCode != 500 || strings.Contains(body(t, r), "fire") {
 		t.Errorf("got %s", r.Status)

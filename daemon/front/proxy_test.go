@@ -23,7 +23,7 @@ func inFrontOf(t *testing.T, bffe string) (door string, w *writer) {
 		t.Fatal(err)
 	}
 	w = newWriter(t)
-	server := httptest.NewServer(Handler(w.logs, &someFarm{states: map[string]daemon.State{build: daemon.Succeeded}}, target))
+	server := newServer(Handler(w.logs, &someFarm{states: map[string]daemon.State{build: daemon.Succeeded}}, target))
 	t.Cleanup(server.Close)
 	return server.URL, w
 }

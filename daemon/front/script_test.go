@@ -101,7 +101,7 @@ func newFarm(t *testing.T) *farm {
 	}
 	trouble := add("trouble", daemon.Ready)
 
-	server := httptest.NewServer(Handler(logs, &someFarm{states: builds, trouble: trouble}, nil))
+	server := newServer(Handler(logs, &someFarm{states: builds, trouble: trouble}, nil))
 	t.Cleanup(server.Close)
 	return &farm{server, strings.NewReplacer(names...), file, string(text), large}
 }

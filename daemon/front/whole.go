@@ -75,7 +75,7 @@ func (l whole) send(w http.ResponseWriter, r *http.Request, text bool) {
 	l.describe(w, text)
 	if wantsAll(r) {
 		l.announce(w, int64(len(l.data)))
-		_, _ = w.Write(l.data)
+		writeWhole(w, r, l.data)
 		return
 	}
 	l.serveContent(w, r, bytes.NewReader(l.data), text)
