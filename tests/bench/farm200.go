@@ -120,6 +120,7 @@ type farm struct {
 	program     string
 	coordinator string
 	agents      string // where agents connect
+	front       string // URL of the logs
 	client      *clientapi.Client
 }
 
@@ -133,6 +134,10 @@ func serve(ctx context.Context, m *machine.Machine, program, coordinator, localA
 	if err != nil {
 		return nil, err
 	}
+	front, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
 	config := fmt.Sprintf(`
 state_dir = "/var/lib/tbfg"
 [coordinator]
@@ -140,11 +145,11 @@ agent_listen = [%q]
 client_listen = [%q]
 %s
 [front]
-listen = []
+listen = [%q]
 [local_agent]
 %s
 max_1min_load_average = 1000  # other programs may be what makes the load
-`, agents, clients, coordinator, localAgent)
+`, agents, clients, coordinator, front, localAgent)
 	if err := m.WriteFile("/etc/tbfg.toml", []byte(config), 0o644); err != nil {
 		return nil, err
 	}
@@ -158,7 +163,7 @@ max_1min_load_average = 1000  # other programs may be what makes the load
 	if err := p.WaitAccept(ctx, "tcp", clients); err != nil {
 		return nil, err
 	}
-	return &farm{program, "http://" + clients, agents, clientapi.NewClient("http://" + clients)}, nil
+	return &farm{program, "http://" + clients, agents, "http://" + front, clientapi.NewClient("http://" + clients)}, nil
 }
 
 func freeAddress() (string, error) {
@@ -169,8 +174,16 @@ func freeAddress() (string, error) {
 	return l.Addr().String(), l.Close()
 }
 
-// build submits derivations as people do, and waits until none is under way.
+// build submits derivations and waits until none is under way.
 func (f *farm) build(ctx context.Context, drvs []string) error {
+	if err := f.submit(ctx, drvs); err != nil {
+		return err
+	}
+	return f.wait(ctx)
+}
+
+// submit submits derivations as people do.
+func (f *farm) submit(ctx context.Context, drvs []string) error {
 	cmd := exec.CommandContext(ctx, f.program, "build", "--coordinator="+f.coordinator, "-")
 	cmd.Stdin = strings.NewReader(strings.Join(drvs, "\n"))
 	var diag bytes.Buffer
@@ -178,6 +191,11 @@ func (f *farm) build(ctx context.Context, drvs []string) error {
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("tbfg build: %w: %s", err, &diag)
 	}
+	return nil
+}
+
+// wait waits until no build is under way.
+func (f *farm) wait(ctx context.Context) error {
 	for {
 		running := false
 		err := f.client.Builds(ctx, url.Values{"processed": {"false"}}, 1, func(wire.Build) error {
