@@ -33,9 +33,9 @@ const Name = "log.gz"
 
 // A Store keeps logs below one directory.
 type Store struct {
-	dir   string
-	limit int64
-	begun atomic.Int64
+	dir     string
+	limit   int64
+	changes atomic.Int64
 
 	mu   sync.Mutex
 	live map[string]*liveLog // those that somebody writes or follows
@@ -57,6 +57,12 @@ func Open(dir string, limit int64) (*Store, error) {
 // File is the name of the file of a build's log, which may not be there.
 // The UUID must have been checked.
 func (s *Store) File(uuid string) string { return filepath.Join(s.dir, uuid, Name) }
+
+// Changes counts the changes since Open of what logs there are, finished or
+// under way, after they were made: while it stays the same, and no other
+// program meddles, the log of a build is what it was, and one that is finished
+// is not under way again.
+func (s *Store) Changes() int64 { return s.changes.Load() }
 
 // Formats are the compressions that Save takes.
 var Formats = []string{"gzip", "bzip2", "none"}
@@ -88,6 +94,7 @@ func (s *Store) Save(uuid, format string, body io.Reader) error {
 	if err := durable.MkdirAll(filepath.Join(s.dir, uuid), 0o755); err != nil {
 		return fmt.Errorf("save log of build %s: %w", uuid, err)
 	}
+	defer s.changes.Add(1)
 	if err := f.CommitAs(s.File(uuid)); err != nil {
 		return err
 	}
@@ -149,6 +156,7 @@ func (s *Store) Remove(uuid string) error {
 	if err := s.Restart(uuid); err != nil {
 		return err
 	}
+	defer s.changes.Add(1)
 	if err := os.RemoveAll(filepath.Join(s.dir, uuid)); err != nil {
 		return fmt.Errorf("remove log of build %s: %w", uuid, err)
 	}

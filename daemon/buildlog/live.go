@@ -146,13 +146,9 @@ func (s *Store) openLive(uuid string, offset int64) (*os.File, error) {
 		return nil, err
 	}
 	f, err = os.OpenFile(s.liveFile(uuid), os.O_WRONLY|os.O_CREATE, 0o644)
-	s.begun.Add(1) // now that it is there
+	s.changes.Add(1) // now that it is there
 	return f, err
 }
-
-// Begun counts the logs under way that began since Open: while it stays the
-// same, a build for which [Store.Live] found none has none.
-func (s *Store) Begun() int64 { return s.begun.Load() }
 
 // Live is the size of a build's log under way, if there is one.
 func (s *Store) Live(uuid string) (size int64, ok bool) {
@@ -175,6 +171,7 @@ func (s *Store) Restart(uuid string) error {
 // endLive removes the file under way. Those who follow have it open.
 func (s *Store) endLive(uuid string, l *liveLog) error {
 	err := os.Remove(s.liveFile(uuid))
+	s.changes.Add(1) // of the finished log that it became, too
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil
 	}

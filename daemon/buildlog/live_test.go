@@ -270,3 +270,33 @@ func TestLogsUnderWayNeedNoMemory(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Who keeps a log in memory learns of whatever makes it another one.
+func TestEveryChangeOfALogIsCounted(t *testing.T) {
+	s := openStore(t, 100)
+	count := s.Changes()
+	for _, step := range []struct {
+		what    string
+		do      func() error
+		changes bool
+	}{
+		{"Save", func() error { return s.Save(build, "none", strings.NewReader("old")) }, true},
+		{"Append, the first", func() error { _, err := s.Append(build, 0, []byte("new")); return err }, true},
+		{"Append, one more", func() error { _, err := s.Append(build, 3, []byte("er")); return err }, false},
+		{"Finish", func() error { return s.Finish(build, 5) }, true},
+		{"Finish, once more", func() error { return s.Finish(build, 5) }, false},
+		{"Append, another attempt", func() error { _, err := s.Append(build, 0, []byte("x")); return err }, true},
+		{"Restart", func() error { return s.Restart(build) }, true},
+		{"Restart of nothing", func() error { return s.Restart(build) }, false},
+		{"Append, the last attempt", func() error { _, err := s.Append(build, 0, []byte("y")); return err }, true},
+		{"End", func() error { return s.End(build) }, true},
+		{"Remove", func() error { return s.Remove(build) }, true},
+	} {
+		must(t, step.do())
+		now := s.Changes()
+		if changed := now != count; changed != step.changes {
+			t.Errorf("%s: counted is %v, want %v", step.what, changed, step.changes)
+		}
+		count = now
+	}
+}

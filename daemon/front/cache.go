@@ -12,6 +12,9 @@ const (
 	cacheSize = 32 << 20
 	cacheFile = 256 << 10 // of a larger file the kernel sends as much in one go
 	cacheTime = time.Minute
+	// lookAgain is how long a log may have been changed by another program
+	// before that is seen. What the daemon changes itself is seen at once.
+	lookAgain = time.Second
 )
 
 // A cache keeps logs as they lie and as text, at most cacheSize bytes of them,
@@ -32,24 +35,34 @@ type entryKey struct {
 type entry struct {
 	entryKey
 	whole
-	read  time.Time
-	begun int64 // what [buildlog.Store.Begun] said when no log was under way
+	read    time.Time
+	looked  time.Time // when it was the build's log, and none was under way
+	changes int64     // what [buildlog.Store.Changes] said before that
 }
 
 func newCache() *cache { return &cache{at: make(map[entryKey]*list.Element)} }
 
-// finished tells whether it is known that no log is under way, for a log that
-// is here, because none began since somebody looked.
-func (c *cache) finished(key entryKey, begun int64) bool {
+// fresh is a log, if it is here, that need not be looked for: to look takes
+// longer than all else that is done for a request but to send.
+func (c *cache) fresh(key entryKey, changes int64) (whole, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	at := c.at[key]
-	return at != nil && at.Value.(*entry).begun == begun
+	if at == nil {
+		return whole{}, false
+	}
+	e, now := at.Value.(*entry), time.Now()
+	if e.changes != changes || now.Sub(e.looked) >= lookAgain {
+		return whole{}, false
+	}
+	e.read = now
+	c.used.MoveToFront(at)
+	return e.whole, true
 }
 
-// get is a log of that version, if it is here, for one who saw that none is
-// under way. A log of another version is forgotten.
-func (c *cache) get(key entryKey, now version, begun int64) (whole, bool) {
+// get is a log of that version, if it is here, for one who looked. A log of
+// another version is forgotten.
+func (c *cache) get(key entryKey, is version, changes int64) (whole, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	at := c.at[key]
@@ -57,22 +70,24 @@ func (c *cache) get(key entryKey, now version, begun int64) (whole, bool) {
 		return whole{}, false
 	}
 	e := at.Value.(*entry)
-	if e.version != now {
+	if e.version != is {
 		c.remove(at)
 		return whole{}, false
 	}
-	e.read, e.begun = time.Now(), begun
+	now := time.Now()
+	e.read, e.looked, e.changes = now, now, changes
 	c.used.MoveToFront(at)
 	return e.whole, true
 }
 
-func (c *cache) put(key entryKey, log whole, begun int64) {
+func (c *cache) put(key entryKey, log whole, changes int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if at := c.at[key]; at != nil {
 		c.remove(at)
 	}
-	c.at[key] = c.used.PushFront(&entry{key, log, time.Now(), begun})
+	now := time.Now()
+	c.at[key] = c.used.PushFront(&entry{key, log, now, now, changes})
 	c.bytes += cap(log.data)
 	for c.bytes > cacheSize {
 		c.remove(c.used.Back())

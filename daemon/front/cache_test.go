@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -61,7 +63,7 @@ func TestTheCacheForgetsWhatNobodyReads(t *testing.T) {
 	})
 }
 
-// A log that is replaced, or written to where it lies, is served as it is now.
+// A log that the daemon replaces is served as it is now.
 func TestALogThatChangesIsReadAnew(t *testing.T) {
 	w := newWriter(t)
 	server := newServer(w.handler())
@@ -73,14 +75,7 @@ func TestALogThatChangesIsReadAnew(t *testing.T) {
 		}
 		return text
 	}
-	zipped := func(text string) []byte {
-		var file bytes.Buffer
-		z := gzip.NewWriter(&file)
-		fmt.Fprint(z, text)
-		z.Close()
-		return file.Bytes()
-	}
-	if err := w.logs.Save(build, "none", bytes.NewReader([]byte("one\n"))); err != nil {
+	if err := w.logs.Save(build, "none", strings.NewReader("one\n")); err != nil {
 		t.Fatal(err)
 	}
 	if got := read(); got != "one\n" {
@@ -91,12 +86,6 @@ func TestALogThatChangesIsReadAnew(t *testing.T) {
 	}
 	if got := read(); got != "two\n" {
 		t.Errorf("got %q after the log was replaced", got)
-	}
-	if err := os.WriteFile(w.logs.File(build), zipped("a secret was here\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if got := read(); got != "a secret was here\n" {
-		t.Errorf("got %q after somebody wrote to the log", got)
 	}
 	// The build begins anew, and what it writes goes before.
 	w.write("three\n")
@@ -109,10 +98,58 @@ func TestALogThatChangesIsReadAnew(t *testing.T) {
 	if got := read(); got != "three\nfour\n" {
 		t.Errorf("got %q after the build wrote a new log", got)
 	}
-	if err := os.Remove(w.logs.File(build)); err != nil {
+	if err := w.logs.Remove(build); err != nil {
 		t.Fatal(err)
 	}
 	if resp := get(t, server.URL+"/build/"+build+"/log"); resp.StatusCode != http.StatusNotFound {
 		t.Errorf("got %s after the log was removed", resp.Status)
 	}
+}
+
+func zipped(text string) []byte {
+	var file bytes.Buffer
+	z := gzip.NewWriter(&file)
+	fmt.Fprint(z, text)
+	z.Close()
+	return file.Bytes()
+}
+
+// What another program does to a log is seen after a while.
+func TestALogThatSomebodyElseChangesIsLookedAtAgain(t *testing.T) {
+	w := newWriter(t)
+	synctest.Test(t, func(t *testing.T) {
+		h := w.handler()
+		read := func() string {
+			answer := httptest.NewRecorder()
+			h.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/build/"+build+"/log", nil))
+			if answer.Code != http.StatusOK {
+				return http.StatusText(answer.Code)
+			}
+			return answer.Body.String()
+		}
+		if err := w.logs.Save(build, "none", strings.NewReader("one\n")); err != nil {
+			t.Fatal(err)
+		}
+		check := func(what, want string) {
+			t.Helper()
+			if got := read(); got != want {
+				t.Errorf("%s: got %q, want %q", what, got, want)
+			}
+		}
+		check("at first", "one\n")
+		if err := os.WriteFile(w.logs.File(build), zipped("a secret was here\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(lookAgain - 1)
+		check("in memory", "one\n")
+		time.Sleep(time.Nanosecond)
+		check("after somebody wrote to it", "a secret was here\n")
+		time.Sleep(lookAgain)
+		check("unchanged", "a secret was here\n")
+		if err := os.Remove(w.logs.File(build)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(lookAgain)
+		check("after somebody removed it", "Not Found")
+	})
 }

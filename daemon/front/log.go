@@ -44,8 +44,14 @@ func (h *logHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	key := entryKey{uuid, !acceptsGzip(r.Header["Accept-Encoding"])}
-	begun := h.logs.Begun() // before the look
-	if h.live(key, begun) {
+	changes := h.logs.Changes() // before the look
+	if lines == 0 {
+		if log, ok := h.cache.fresh(key, changes); ok {
+			log.send(w, r, key.text)
+			return
+		}
+	}
+	if _, live := h.logs.Live(uuid); live {
 		text, err := h.logs.Follow(r.Context(), uuid)
 		if err == nil {
 			defer text.Close()
@@ -57,22 +63,13 @@ func (h *logHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	err := h.sendFinished(w, r, key, begun, lines)
+	err := h.sendFinished(w, r, key, changes, lines)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		h.explain(w, r, uuid)
 	case err != nil:
 		h.fail(w, uuid, err)
 	}
-}
-
-// live tells whether a log is under way.
-func (h *logHandler) live(key entryKey, begun int64) bool {
-	if h.cache.finished(key, begun) {
-		return false
-	}
-	_, live := h.logs.Live(key.uuid)
-	return live
 }
 
 func (h *logHandler) liveSize(uuid string) int64 {
@@ -131,14 +128,14 @@ func isUUID(s string) bool {
 
 // sendFinished sends a finished log. The error is one that came before
 // anything was sent.
-func (h *logHandler) sendFinished(w http.ResponseWriter, r *http.Request, key entryKey, begun int64, lines int) error {
+func (h *logHandler) sendFinished(w http.ResponseWriter, r *http.Request, key entryKey, changes int64, lines int) error {
 	name := h.logs.File(key.uuid)
 	if lines == 0 {
 		info, err := os.Stat(name)
 		if err != nil {
 			return err
 		}
-		if log, ok := h.cache.get(key, versionOf(info), begun); ok {
+		if log, ok := h.cache.get(key, versionOf(info), changes); ok {
 			log.send(w, r, key.text)
 			return nil
 		}
@@ -153,7 +150,7 @@ func (h *logHandler) sendFinished(w http.ResponseWriter, r *http.Request, key en
 		return err
 	}
 	v := versionOf(info)
-	keep := func(log whole) { h.cache.put(key, log, begun) }
+	keep := func(log whole) { h.cache.put(key, log, changes) }
 	switch {
 	case lines > 0:
 		return sendTail(w, r, f, v, lines)
