@@ -173,13 +173,3 @@ func TestNoGuixDaemon(t *testing.T) {
 	defer l.Close()
 	expect(t, "something else", GuixDaemon(t.Context(), file), Wrong, "log")
 }
-
-func FuzzKey(f *testing.F) {
-	f.Add(signedBy(point))
-	f.Add("1;x;")
-	f.Fuzz(func(t *testing.T, signature string) {
-		if key := (&narinfo.Info{Signature: signature}).Key(); strings.Trim(key, "0123456789ABCDEF") != "" {
-			t.Errorf("got the key %q", key)
-		}
-	})
-}

@@ -8,8 +8,9 @@ import (
 	"strings"
 )
 
-// key matches the point of a public key in an s-expression.
-var key = regexp.MustCompile(`\(\s*public-key\s*\(\s*ecc\s*\(\s*curve\s+Ed25519\s*\)\s*\(\s*q\s+#([0-9A-Fa-f]+)#`)
+// key matches the point of a public key in an s-expression: on the curve of the
+// keys that Guix makes, or of those of [SigningKey].
+var key = regexp.MustCompile(`\(\s*public-key\s*\(\s*ecc\s*\(\s*curve\s+(?:Ed25519|"NIST P-256")\s*\)\s*\(\s*q\s+#([0-9A-Fa-f]+)#`)
 
 // Keys are the points of the public keys in a text, such as an access control
 // list, in capital hexadecimal digits; never nil.
