@@ -79,6 +79,15 @@ type Output struct {
 	References []storepath.Path
 }
 
+// Kept is an output of which the coordinator has a file.
+type Kept struct {
+	Build      string // the UUID of the build that made it
+	Derivation storepath.Path
+	Output
+	Compression string // of the file: "lzip", "zstd" or "none"
+	FileSize    int64  // in bytes
+}
+
 // CheckOutputName refuses what cannot be the name of a derivation's output, and
 // in particular what cannot be the name of a file.
 func CheckOutputName(name string) error {

@@ -9,6 +9,7 @@ import (
 
 	"codeberg.org/tbfg/tbfg/daemon"
 	"codeberg.org/tbfg/tbfg/daemon/outputs"
+	"codeberg.org/tbfg/tbfg/nix/storepath"
 )
 
 // SaveOutput keeps an output of a build as an agent sends it. A coordinator
@@ -73,6 +74,30 @@ func (c *Coordinator) checkOutputs(uuid string, r daemon.Result) error {
 		}
 	}
 	return nil
+}
+
+// Kept is the kept output that a hash part of a store path stands for: as the
+// newest build made it of which there is a file, or, unless that is empty, as
+// that build did.
+func (c *Coordinator) Kept(ctx context.Context, hashPart, build string) (k daemon.Kept, err error) {
+	made, err := c.Store.Made(ctx, storepath.DefaultDir, hashPart)
+	if err != nil {
+		return k, err
+	}
+	for _, m := range made {
+		if build != "" && m.Build != build {
+			continue
+		}
+		meta, err := c.Outputs.Meta(m.Build, m.Name)
+		// What was kept before the result was checked may be another thing.
+		if errors.Is(err, fs.ErrNotExist) || err == nil && meta.Hash != m.Hash {
+			continue
+		}
+		m.Size = meta.Size // the agent's word is not checked
+		return daemon.Kept{Build: m.Build, Derivation: m.Derivation, Output: m.Output,
+			Compression: meta.Compression, FileSize: meta.FileSize}, err
+	}
+	return k, daemon.Errorf(daemon.NotFound, "no output %.40q is kept", hashPart)
 }
 
 // forgetFiles deletes a build's log and outputs.

@@ -59,17 +59,40 @@ func (s *Store) file(uuid, name string) string {
 // Meta tells of an output that is there, whole. Without one the error is
 // [fs.ErrNotExist].
 func (s *Store) Meta(uuid, name string) (m Meta, err error) {
-	text, err := os.ReadFile(s.file(uuid, name) + ".json")
+	m, err = s.meta(uuid, name)
+	if err == nil {
+		_, err = os.Stat(s.whole(uuid, m))
+	}
 	if err != nil {
 		return m, fmt.Errorf("look for output %s of build %s: %w", name, uuid, err)
 	}
-	if err := json.Unmarshal(text, &m); err != nil {
-		return m, fmt.Errorf("look for output %s of build %s: %w", name, uuid, err)
-	}
-	if _, err := os.Stat(filepath.Join(s.build(uuid), "outputs", filepath.Base(m.File))); err != nil {
-		return m, fmt.Errorf("look for output %s of build %s: %w", name, uuid, err)
-	}
 	return m, nil
+}
+
+// Open opens the file of an output that is there, whole. Without one the error
+// is [fs.ErrNotExist].
+func (s *Store) Open(uuid, name string) (f *os.File, m Meta, err error) {
+	m, err = s.meta(uuid, name)
+	if err == nil {
+		f, err = os.Open(s.whole(uuid, m))
+	}
+	if err != nil {
+		return nil, m, fmt.Errorf("open output %s of build %s: %w", name, uuid, err)
+	}
+	return f, m, nil
+}
+
+func (s *Store) meta(uuid, name string) (m Meta, err error) {
+	text, err := os.ReadFile(s.file(uuid, name) + ".json")
+	if err != nil {
+		return m, err
+	}
+	return m, json.Unmarshal(text, &m)
+}
+
+// whole is the name of an output's file.
+func (s *Store) whole(uuid string, m Meta) string {
+	return filepath.Join(s.build(uuid), "outputs", filepath.Base(m.File))
 }
 
 // Remove deletes all outputs of a build.
