@@ -28,10 +28,10 @@ type Coordinator struct {
 	AgentListen    []string `toml:"agent_listen" apply:"restart" comment:"Addresses where agents connect (they authenticate)."`
 	Certificate    string   `toml:"agent_certificate" apply:"restart" comment:"File with the PEM certificate, and those that certify it, for agents to connect by https; empty for http."`
 	CertificateKey string   `toml:"agent_certificate_key" apply:"restart" comment:"File with its private key. Both may be replaced while the coordinator runs."`
-	ClientListen   []string `toml:"client_listen" apply:"restart" comment:"Addresses for commands and the front end. On loopback nothing is asked; others need client_token_file."`
+	ClientListen   []string `toml:"client_listen" apply:"restart" comment:"Addresses for commands and the front end. On loopback nothing is asked; elsewhere the client token must be shown."`
 	ClientSocket   string   `toml:"client_socket" apply:"restart" comment:"Unix socket for commands besides; they look for /run/tbfg/client.socket by themselves. Empty for none."`
 	ClientGroup    string   `toml:"client_group" apply:"restart" comment:"Group whose members may use client_socket; empty for the group of the process."`
-	ClientToken    string   `toml:"client_token_file" apply:"restart" comment:"File with the token that clients from other machines must show: one line, at least 20 bytes."`
+	ClientToken    string   `toml:"client_token_file" apply:"restart" comment:"File with the token that clients from other machines must show: one line, at least 20 bytes; empty for secrets/client.token in state_dir, which the farm makes."`
 	ClientHosts    []string `toml:"client_hosts" apply:"restart" comment:"Names under which clients reach client_listen, besides localhost, addresses and the host's name."`
 	PublicReads    bool     `toml:"public_reads" apply:"restart" comment:"Whether agent_listen serves what front ends read (builds, agents, state, events) to everyone."`
 	DerivationURLs []string `toml:"derivation_substitute_urls" comment:"Substitute servers for derivations that the store here lacks, unless a submission names some."`
@@ -56,8 +56,9 @@ type Coordinator struct {
 
 // Front configures the log endpoint, and what else is there.
 type Front struct {
-	Listen []string `toml:"listen" apply:"restart" comment:"Addresses of the log endpoint; [] for none. Everyone who can connect can read all logs."`
-	BFFE   string   `toml:"bffe" comment:"URL of the Build Farm Front-End, such as http://localhost:8767, which gets all requests but those for logs; empty for a small page of our own."`
+	Listen      []string `toml:"listen" apply:"restart" comment:"Addresses of the log endpoint; [] for none. Everyone who can connect can read all logs."`
+	BFFE        string   `toml:"bffe" comment:"URL of the Build Farm Front-End, such as http://localhost:8767, which gets all requests but those for logs; empty for a small page of our own."`
+	Substitutes bool     `toml:"substitutes" comment:"Whether outputs that are kept (keep_outputs) are served there too, as substitutes that secrets/signing.key signs."`
 }
 
 // Builder configures how an agent builds, on this machine or another.
@@ -140,7 +141,7 @@ func Default(stateDir string) Config {
 			KeepEventsFor:    Duration(7 * 24 * time.Hour),
 			MinFree:          1 << 30,
 		},
-		Front:      Front{Listen: []string{"127.0.0.1:8747"}},
+		Front:      Front{Listen: []string{"127.0.0.1:8747"}, Substitutes: true},
 		LocalAgent: LocalAgent{Builder: builder},
 		Agent:      Agent{Coordinator: "http://localhost:8745", Metrics: []string{}, Builder: builder},
 		Hooks:      Hooks{Parallel: 4},

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"net"
-	"net/netip"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -31,11 +30,6 @@ func (c *Config) validate() []error {
 	v.addresses("coordinator.client_listen", c.Coordinator.ClientListen)
 	v.check(len(c.Coordinator.ClientListen) > 0 || c.Coordinator.ClientSocket != "",
 		"coordinator.client_listen must have an address, or coordinator.client_socket be set")
-	for _, address := range c.Coordinator.ClientListen {
-		v.check(isLoopback(address) || c.Coordinator.ClientToken != "",
-			"coordinator.client_listen must be on loopback, such as 127.0.0.1:8746, not %q, unless coordinator.client_token_file "+
-				"is set: whoever can connect there controls the farm", address)
-	}
 	v.file("coordinator.client_socket", c.Coordinator.ClientSocket, maxSocketName)
 	v.file("coordinator.client_token_file", c.Coordinator.ClientToken, math.MaxInt)
 	v.check(c.Coordinator.ClientGroup == "" || c.Coordinator.ClientSocket != "", "coordinator.client_group is of no use without coordinator.client_socket")
@@ -139,13 +133,4 @@ func (v *validator) addresses(key string, addresses []string) {
 		}
 		v.check(err == nil, "%s must have addresses such as 127.0.0.1:8745 or [::]:8745, not %q", key, s)
 	}
-}
-
-func isLoopback(address string) bool {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return true // reported elsewhere
-	}
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
 }

@@ -28,8 +28,8 @@ func (f *farm) apply(running, next config.Config) {
 		}
 		f.localConf <- next
 	}
-	if running.Front.BFFE != next.Front.BFFE {
-		f.front.use(next.Front)
+	if !reflect.DeepEqual(running.Front, next.Front) || running.Coordinator.KeepOutputs != next.Coordinator.KeepOutputs {
+		f.front.use(next)
 	}
 	if !reflect.DeepEqual(running.Collections, next.Collections) {
 		if err := f.coordinator.DeclareCollections(context.Background(), config.Domain(next.Collections)); err != nil {

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"syscall"
 
-	"codeberg.org/tbfg/tbfg/config"
 	"codeberg.org/tbfg/tbfg/daemon/clientapi"
 	"codeberg.org/tbfg/tbfg/daemon/wire"
 
@@ -65,15 +64,14 @@ func (s server) asking(action cli.ActionFunc) cli.ActionFunc {
 		if err != nil || !socket && (u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
 			return usagef("--%s or %s must be a URL such as %s, not %q", s.flag, s.env, s.url, target)
 		}
-		if file := c.String("token-file"); file != "" && s.socket != "" {
-			token, warning, err := config.ReadSecret(file)
+		if s.socket != "" && !socket {
+			token, err := tokenFor(c, u.Hostname())
 			if err != nil {
 				return err
 			}
-			if warning != "" {
-				fmt.Fprintf(c.App.ErrWriter, "%s: %s\n", c.App.Name, warning)
+			if token != "" {
+				c.Context = context.WithValue(c.Context, tokenKey{}, token)
 			}
-			c.Context = context.WithValue(c.Context, tokenKey{}, token)
 		}
 		return s.explain(target, action(c))
 	}

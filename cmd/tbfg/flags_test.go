@@ -143,7 +143,7 @@ func TestOptionsOfTheCompatibleCoordinator(t *testing.T) {
 		}, ""},
 		{[]string{"--agent-communication=https://127.0.0.1:1"}, nil, "--agent-communication must be a URI such as http://127.0.0.1:8746"},
 		{[]string{"--agent-communication=127.0.0.1:1"}, nil, "--agent-communication must be a URI such as http://127.0.0.1:8746"},
-		{[]string{"--client-communication=http://192.168.1.80:8746"}, nil, "coordinator.client_listen must be on loopback"},
+		{[]string{"--client-communication=http://192.168.1.80:87460"}, nil, "coordinator.client_listen must have addresses"},
 		{[]string{"--log-level=loud"}, nil, "log_level must be debug, info, warn or error"},
 	} {
 		var got config.Config

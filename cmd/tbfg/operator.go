@@ -31,6 +31,12 @@ func (f *farm) Secrets() ([]wire.Secret, error) {
 
 // Rotate makes a secret anew. Whoever uses it finds the new one in the file.
 func (f *farm) Rotate(ctx context.Context, name string) error {
+	switch name {
+	case secrets.SigningKey:
+		return f.rotateKey(name, newSigningKey, f.signingKey)
+	case secrets.ClientToken:
+		return f.rotateKey(name, newClientToken, f.clientToken)
+	}
 	agent, declared := secrets.AgentOf(name)
 	if !declared && name != secrets.LocalAgentPassword {
 		return secrets.Unknown(name)

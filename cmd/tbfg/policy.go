@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"codeberg.org/tbfg/tbfg/config"
-	"codeberg.org/tbfg/tbfg/daemon/clientapi"
 	"codeberg.org/tbfg/tbfg/daemon/coordinator"
 	"codeberg.org/tbfg/tbfg/daemon/durable"
 	"codeberg.org/tbfg/tbfg/daemon/hooks"
@@ -50,29 +49,6 @@ func hooksOf(conf config.Config, told func(string, time.Duration, bool), log *sl
 			DataService: hooks.DataService(h.DataService), Timeout: h.Limit(), Attempts: h.Tries()})
 	}
 	return hooks.New(out)
-}
-
-// minToken is how many bytes the clients' token must have.
-const minToken = 20
-
-// guardOf says who may use the clients' API.
-func guardOf(c config.Coordinator, log *slog.Logger) (clientapi.Guard, error) {
-	guard := clientapi.Guard{Hosts: append([]string{hostname()}, c.ClientHosts...)}
-	if c.ClientToken == "" {
-		return guard, nil
-	}
-	token, warning, err := config.ReadSecret(c.ClientToken)
-	if err != nil {
-		return guard, err
-	}
-	if warning != "" {
-		log.Warn(warning)
-	}
-	if len(token) < minToken {
-		return guard, fmt.Errorf("the token in %s has %d bytes, which can be guessed: make it at least %d", c.ClientToken, len(token), minToken)
-	}
-	guard.Token = token
-	return guard, nil
 }
 
 // roomIn tells whether a directory's disk has room for more builds.

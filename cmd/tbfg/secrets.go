@@ -18,7 +18,11 @@ that is so.`,
 				Flags: []cli.Flag{coordinatorFlag(), jsonFlag()}},
 			{Name: "rotate", Usage: "make a secret anew; the old one is useless from then on", ArgsUsage: "NAME", Action: secretsRotate,
 				Description: `The farm goes on meanwhile, and its local agent finds its new password by
-itself. A declared agent that has enrolled does not need its token any more.`,
+itself. A declared agent that has enrolled does not need its token any more.
+Clients on other machines need the new client token at once; commands on this
+machine find it. Machines that take the farm's outputs as substitutes need
+the new public key authorized; what the old one signed stays good where that
+is.`,
 				Flags: []cli.Flag{coordinatorFlag()}},
 		},
 	}

@@ -25,8 +25,10 @@ import (
 	"codeberg.org/tbfg/tbfg/daemon/memory"
 	"codeberg.org/tbfg/tbfg/daemon/metrics"
 	"codeberg.org/tbfg/tbfg/daemon/outputs"
+	"codeberg.org/tbfg/tbfg/daemon/publish"
 	"codeberg.org/tbfg/tbfg/daemon/secrets"
 	"codeberg.org/tbfg/tbfg/daemon/wire"
+	"codeberg.org/tbfg/tbfg/nix/narinfo"
 	"codeberg.org/tbfg/tbfg/shepherd"
 
 	"github.com/urfave/cli/v2"
@@ -100,6 +102,8 @@ type farm struct {
 	keeper      *collection.Keeper
 	events      *events.Stream
 	front       *frontDoor
+	clientToken *heeded[string]
+	signingKey  *heeded[*narinfo.SigningKey]
 	servers     []*endpoint
 	failed      chan error                  // of servers
 	agentURL    string                      // where the local agent finds the coordinator
@@ -137,6 +141,9 @@ func openFarm(ctx context.Context, conf config.Config, l *live, log *slog.Logger
 	if f.secrets, err = secrets.Open(filepath.Join(conf.StateDir, "secrets")); err != nil {
 		return f, err
 	}
+	if err := f.openKeys(ctx); err != nil {
+		return f, err
+	}
 	f.checkSecrets()
 	f.coordinator, err = coordinator.Open(ctx, coordinator.Config{
 		Store: f.store, Logs: logs, Outputs: outputs.New(filepath.Join(conf.StateDir, "builds"), conf.Coordinator.MaxOutputSize),
@@ -152,14 +159,11 @@ func openFarm(ctx context.Context, conf config.Config, l *live, log *slog.Logger
 		return f, err
 	}
 	f.events = events.New(f.coordinator, time.Duration(conf.Coordinator.EventKeepAlive), log)
-	f.front = &frontDoor{logs: logs, farm: f.coordinator}
-	f.front.use(conf.Front)
+	f.front = &frontDoor{logs: logs, farm: f.coordinator, signer: publish.Signer{Key: f.signingKey.value, Host: hostname()}}
+	f.front.use(conf)
 	f.watch()
 	metrics := f.metrics.Handler()
-	guard, err := guardOf(conf.Coordinator, log)
-	if err != nil {
-		return f, err
-	}
+	guard := clientapi.Guard{Token: f.clientToken.value, Hosts: append([]string{hostname()}, conf.Coordinator.ClientHosts...)}
 	agents := agentapi.Handler(f.coordinator, metrics)
 	if conf.Coordinator.PublicReads {
 		agents = clientapi.PublicReads(f.coordinator, f.events, agents)

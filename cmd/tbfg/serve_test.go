@@ -38,9 +38,15 @@ type served struct {
 // serveFarm starts "tbfg serve" on a state directory.
 func serveFarm(t *testing.T, dir string, options ...string) *served {
 	t.Helper()
+	return serveConfigured(t, dir, freePorts, options...)
+}
+
+// serveConfigured is serveFarm with a configuration.
+func serveConfigured(t *testing.T, dir, config string, options ...string) *served {
+	t.Helper()
 	s := &served{dir: dir, pidFile: filepath.Join(dir, "run", "tbfg.pid")}
 	s.config = filepath.Join(t.TempDir(), "config.toml")
-	if err := os.WriteFile(s.config, []byte(freePorts), 0o644); err != nil {
+	if err := os.WriteFile(s.config, []byte(config), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	args := append([]string{"tbfg", "serve", "--config=" + s.config, "--state-dir=" + dir, "--pid-file=" + s.pidFile}, options...)

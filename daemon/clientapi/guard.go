@@ -18,8 +18,8 @@ import (
 // its file's mode lets in, over loopback everybody on the machine but the scripts
 // of web pages, and from elsewhere those who have the token.
 type Guard struct {
-	Token string   // empty: nobody from elsewhere
-	Hosts []string // names of this machine, besides localhost and addresses
+	Token func() string // the one of now; nil, or if it is empty: nobody from elsewhere
+	Hosts []string      // names of this machine, besides localhost and addresses
 }
 
 // Protect lets those requests through that may be served.
@@ -58,8 +58,12 @@ func (g Guard) check(r *http.Request) error {
 		return nil
 	}
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	given, want := sha256.Sum256([]byte(strings.TrimSpace(token))), sha256.Sum256([]byte(g.Token))
-	if subtle.ConstantTimeCompare(given[:], want[:]) != 1 || !strings.EqualFold(scheme, "Bearer") || g.Token == "" {
+	ours := ""
+	if g.Token != nil {
+		ours = g.Token()
+	}
+	given, want := sha256.Sum256([]byte(strings.TrimSpace(token))), sha256.Sum256([]byte(ours))
+	if subtle.ConstantTimeCompare(given[:], want[:]) != 1 || !strings.EqualFold(scheme, "Bearer") || ours == "" {
 		return daemon.Errorf(daemon.Denied, "this needs the farm's client token: tbfg --token-file or \"Authorization: Bearer\"")
 	}
 	return nil

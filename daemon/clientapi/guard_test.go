@@ -57,7 +57,7 @@ func TestWhoMayUseTheAPI(t *testing.T) {
 		{"a web page with the token", network, "POST", "192.168.1.80:8746", []string{"Authorization", "Bearer " + secret, "Origin", "x"}, secret, false},
 	} {
 		served := false
-		guard := clientapi.Guard{Token: tt.token, Hosts: []string{"farm.example.org"}}
+		guard := clientapi.Guard{Token: func() string { return tt.token }, Hosts: []string{"farm.example.org"}}
 		handler := guard.Protect(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { served = true }))
 		r := httptest.NewRequestWithContext(context.WithValue(t.Context(), http.LocalAddrContextKey, tt.local), tt.method, "/builds", nil)
 		r.Host = tt.host

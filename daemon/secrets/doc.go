@@ -4,6 +4,7 @@
 //	<state>/secrets/client.token          who has it may use the clients' API beyond loopback
 //	<state>/secrets/local-agent.uuid      the local agent's UUID
 //	<state>/secrets/local-agent.password  and its password
+//	<state>/secrets/signing.key           signs the substitutes that the farm serves
 //	<state>/secrets/agents/NAME.token     enrols the declared agent NAME
 //
 // The directories have the mode 0700, the files 0600, and all belong to the

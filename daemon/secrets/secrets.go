@@ -18,6 +18,7 @@ const (
 	ClientToken        = "client.token"
 	LocalAgentUUID     = "local-agent.uuid"
 	LocalAgentPassword = "local-agent.password"
+	SigningKey         = "signing.key"
 )
 
 const (
@@ -88,6 +89,18 @@ func (d *Dir) Read(name string) (secret string, ok bool, err error) {
 	return secret, secret != "" && len(secret) <= maxSize && !strings.ContainsAny(secret, "\r\n"), nil
 }
 
+// Make keeps a new secret unless there is one.
+func (d *Dir) Make(name string, secret func() (string, error)) error {
+	if _, err := os.Stat(d.File(name)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	text, err := secret()
+	if err != nil {
+		return fmt.Errorf("make the secret %s: %w", name, err)
+	}
+	return d.Write(name, text)
+}
+
 // Write keeps a secret in the place of one that is there.
 func (d *Dir) Write(name, secret string) error {
 	if err := durable.WriteFile(d.File(name), []byte(secret+"\n"), 0o600); err != nil {
@@ -140,6 +153,8 @@ func purposeOf(name string) string {
 		return "who the local agent is"
 	case LocalAgentPassword:
 		return "the local agent proves who it is"
+	case SigningKey:
+		return "signs the substitutes that the farm serves"
 	}
 	if agent, ok := AgentOf(name); ok {
 		return "the agent " + agent + " enrols"
