@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -28,7 +29,7 @@ func doctorCommand() *cli.Command {
 		Usage: "look whether all is there that a farm needs, and say what to do",
 		Description: `Looks at the configuration, the guix-daemon, the substitute servers and
 whether their keys are authorized, the disk, the clock, the secrets' owner
-and mode, and whether the farm answers. It changes nothing. Run it as root
+and mode, whether BFFE follows the farm, and whether the farm answers. It changes nothing. Run it as root
 or as the farm's user. The exit status is 1 if something keeps the farm from
 its work.`,
 		Flags: []cli.Flag{configFlag(), coordinatorFlag(), jsonFlag(),
@@ -69,6 +70,9 @@ func examine(c *cli.Context) []doctor.Finding {
 	}
 	findings = append(findings, examineServers(c.Context, conf, client(c))...)
 	findings = append(findings, examineState(conf)...)
+	if conf.Front.BFFE != "" {
+		findings = append(findings, examineBFFE(c.Context, conf, client(c)))
+	}
 	for _, e := range []struct {
 		name      string
 		addresses []string
@@ -99,6 +103,35 @@ func examineServers(ctx context.Context, conf config.Config, farm *clientapi.Cli
 		findings = append(findings, doctor.Substitutes(ctx, doctor.Server{URL: url, Keys: keys, Sample: sample})...)
 	}
 	return findings
+}
+
+// examineBFFE looks at the front end, which learns of builds from the farm.
+func examineBFFE(ctx context.Context, conf config.Config, farm *clientapi.Client) doctor.Finding {
+	f := doctor.FrontEnd{URL: conf.Front.BFFE, Followers: -1, Events: eventsURL(conf.Coordinator),
+		Own: slices.Concat(conf.Coordinator.AgentListen, conf.Coordinator.ClientListen, conf.Front.Listen)}
+	if status, err := farm.Status(ctx); err == nil {
+		f.Followers = status.Followers
+	}
+	return doctor.BFFE(ctx, f)
+}
+
+// eventsURL is where a front end on this machine, which shows no token, can
+// follow the events; empty if it cannot.
+func eventsURL(conf config.Coordinator) string {
+	addresses := conf.ClientListen
+	if conf.PublicReads {
+		addresses = slices.Concat(addresses, conf.AgentListen)
+	}
+	for _, address := range addresses {
+		host, port, _ := net.SplitHostPort(address) // it was validated
+		switch ip := net.ParseIP(host); {
+		case host == "" || host == "localhost" || host == "127.0.0.1" || ip.IsUnspecified():
+			return "http://localhost:" + port
+		case ip.IsLoopback():
+			return "http://" + address
+		}
+	}
+	return ""
 }
 
 // maxSample is how many derivations a server is asked for.

@@ -26,7 +26,7 @@ func (h *handler) status(_ http.ResponseWriter, r *http.Request) (any, error) {
 	}
 	parked, err := h.c.HookEvents(r.Context(), 0, true, maxHookEvents)
 	status := wire.NewFarmStatus(h.c.Trouble(), len(parked), builds, agents)
-	status.Config = h.operator.Configuration()
+	status.Config, status.Followers = h.operator.Configuration(), h.stream.Followers()
 	return status, err
 }
 

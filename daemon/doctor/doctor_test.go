@@ -154,6 +154,34 @@ func TestTheMachine(t *testing.T) {
 	expect(t, "no endpoint", Endpoint(t.Context(), "agents", address), Wrong, "herd start tbfg")
 }
 
+func TestTheFrontEnd(t *testing.T) {
+	bffe := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "a page") }))
+	defer bffe.Close()
+	broken := httptest.NewServer(http.NotFoundHandler())
+	defer broken.Close()
+	address := bffe.Listener.Addr().String()
+	_, port, _ := net.SplitHostPort(address)
+	const events = "http://localhost:8746"
+	for _, tt := range []struct {
+		name  string
+		f     FrontEnd
+		level Level
+		words []string
+	}{
+		{"it follows", FrontEnd{bffe.URL, nil, events, 1}, Fine, []string{bffe.URL, "followed"}},
+		{"it does not", FrontEnd{bffe.URL, nil, events, 0}, Doubt, []string{bffe.URL + " answers", "reads no events of this farm", `#:event-source "http://localhost:8746"`}},
+		{"it cannot", FrontEnd{bffe.URL, nil, "", 0}, Doubt, []string{"client_listen"}},
+		{"the farm does not say", FrontEnd{bffe.URL, nil, events, -1}, Doubt, []string{"start the farm"}},
+		{"no page", FrontEnd{broken.URL, nil, events, 1}, Wrong, []string{"404", "front.bffe"}},
+		{"nobody", FrontEnd{"http://127.0.0.1:1", nil, events, 1}, Wrong, []string{"refused", "8767"}},
+		{"the farm itself", FrontEnd{bffe.URL, []string{"127.0.0.1:1", address}, events, 1}, Wrong, []string{"own address"}},
+		{"the farm itself, on all addresses", FrontEnd{"http://localhost:" + port, []string{"[::]:" + port}, events, 1}, Wrong, []string{"own address"}},
+		{"another port of the machine", FrontEnd{bffe.URL, []string{"127.0.0.1:1", "[::]:8747"}, events, 1}, Fine, nil},
+	} {
+		expect(t, tt.name, BFFE(t.Context(), tt.f), tt.level, tt.words...)
+	}
+}
+
 func TestNoGuixDaemon(t *testing.T) {
 	expect(t, "no socket", GuixDaemon(t.Context(), filepath.Join(t.TempDir(), "socket")), Wrong, "herd start guix-daemon")
 	file := filepath.Join(t.TempDir(), "socket")

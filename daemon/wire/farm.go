@@ -6,12 +6,13 @@ import "codeberg.org/tbfg/tbfg/daemon"
 
 // FarmStatus answers GET /status.
 type FarmStatus struct {
-	HandsOut bool                 `json:"hands_out_builds"`
-	Trouble  string               `json:"trouble,omitempty"` // why it does not
-	Parked   int                  `json:"parked_hook_events"`
-	Config   ConfigStatus         `json:"configuration"`
-	Builds   map[daemon.State]int `json:"builds"` // by state, for every state
-	Agents   []AgentStatus        `json:"agents"`
+	HandsOut  bool                 `json:"hands_out_builds"`
+	Trouble   string               `json:"trouble,omitempty"` // why it does not
+	Parked    int                  `json:"parked_hook_events"`
+	Followers int                  `json:"event_followers"` // how many follow the stream of events
+	Config    ConfigStatus         `json:"configuration"`
+	Builds    map[daemon.State]int `json:"builds"` // by state, for every state
+	Agents    []AgentStatus        `json:"agents"`
 }
 
 // AgentStatus is an agent in a FarmStatus.

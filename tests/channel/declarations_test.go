@@ -36,9 +36,6 @@ var wrong = []struct{ name, text, want string }{
 		`4:16: tbfg: agent-listen: the port of "0.0.0.0:87450" is not one of 1 to 65535`},
 	{"address", farm(`(front-listen '("farm.example.org:80"))`),
 		`4:16: tbfg: front-listen: "farm.example.org:80" is not an IP address and a port such as "127.0.0.1:8745" or "[::]:8745"`},
-	{"public", farm(`(client-listen '("[::]:8746"))`),
-		`3:1: tbfg: client-listen: "[::]:8746" is not on loopback such as "127.0.0.1:8746" and there is no client-token-file: ` +
-			`whoever can connect there controls the farm`},
 	{"agents", farm("(agents (list (tbfg-declared-agent (name \"a\"))\n   (tbfg-declared-agent (name \"b\"))\n   (tbfg-declared-agent (name \"a\"))))"),
 		`6:3: tbfg: agents: there are two agents called "a"`},
 	{"event", farm(`(hooks (list (cons 'build-failed "/bin/true")))`),

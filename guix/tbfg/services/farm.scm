@@ -135,11 +135,12 @@ user can read.  Both may be replaced while the farm runs.")
   (client-listen (some-endpoints '("127.0.0.1:8746"))
                  (in "coordinator")
                  "List of addresses for commands and the front end.  On
-loopback nothing is asked; others need a @code{client-token-file}.")
+loopback nothing is asked; elsewhere the client token must be shown.")
   (client-token-file (maybe-file-name #f)
                      (in "coordinator")
                      "A file with the token that clients from other machines
-must show, which only the farm's user can read.")
+must show, which only the farm's user can read; @code{#f} for
+@file{secrets/client.token} in the state directory, which the farm makes.")
   (client-hosts (texts '())
                 (in "coordinator")
                 "List of names under which clients reach the farm, besides
@@ -167,6 +168,11 @@ read all logs.")
         "URL of the Build Farm Front-End, such as
 @code{\"http://localhost:8767\"}, which gets all requests at
 @code{front-listen} but those for logs; @code{#f} for a small page of our own.")
+  (substitutes? (flag #t)
+                (flag-in "front")
+                "Whether outputs that are kept (@code{keep-outputs?}) are
+served at @code{front-listen} too, as substitutes that
+@file{secrets/signing.key} in the state directory signs.")
 
   ;; Where things come from.
   (derivation-substitute-urls (urls '("https://data.guix.gnu.org"))
@@ -279,18 +285,6 @@ had it, 0 for never; @code{#f} for three.")
                   "List of further settings, pairs of a key with its table,
 such as @code{\"coordinator.lease\"}, and its value."))
 
-(define (check-clients config)
-  "Fail if whoever can reach an address for clients controls the farm."
-  (match-record config <tbfg-configuration>
-                (client-listen client-token-file)
-    (for-each (lambda (endpoint)
-                (unless (or (loopback? endpoint) client-token-file)
-                  (reject (tbfg-configuration-source-location config)
-                          'client-listen
-                          (format #f "~s is not on loopback such as \
-\"127.0.0.1:8746\" and there is no client-token-file: whoever can connect there \
-controls the farm" endpoint)))) client-listen)))
-
 (define (tbfg-settings config)
   "Return the settings in the configuration file of a farm."
   (match-record config <tbfg-configuration>
@@ -303,7 +297,6 @@ controls the farm" endpoint)))) client-listen)))
              (list->vector urls)))
           '()))
 
-    (check-clients config)
     (append (settings-of config tbfg-configuration-fields)
             (by-default "derivation_substitute_urls"
                         derivation-substitute-urls)
