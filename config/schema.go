@@ -56,7 +56,7 @@ type Coordinator struct {
 
 // Front configures the log endpoint, and what else is there.
 type Front struct {
-	Listen      []string `toml:"listen" apply:"restart" comment:"Addresses of the log endpoint; [] for none. Everyone who can connect can read all logs."`
+	Listen      []string `toml:"listen" apply:"restart" comment:"Addresses of the log endpoint; [] for none. Everyone who can connect can read all logs, and outputs that are kept."`
 	BFFE        string   `toml:"bffe" comment:"URL of the Build Farm Front-End, such as http://localhost:8767, which gets all requests but those for logs; empty for a small page of our own."`
 	Substitutes bool     `toml:"substitutes" comment:"Whether outputs that are kept (keep_outputs) are served there too, as substitutes that secrets/signing.key signs."`
 }

@@ -182,7 +182,7 @@ func (h *herd) actions(t *testing.T) {
 		_, noPassword := os.Stat(h.Path("/var/lib/tbfg/secrets/local-agent.password"))
 		return err == nil && len(agents) == 1 && agents[0].Name == "local" && noPassword == nil
 	})
-	for _, file := range []string{"local-agent.uuid", "local-agent.password"} {
+	for _, file := range []string{"local-agent.uuid", "local-agent.password", "client.token", "signing.key"} {
 		h.checkMode(t, "600 tbfg tbfg /var/lib/tbfg/secrets/"+file)
 	}
 	h.checkMode(t, "660 tbfg users /run/tbfg/client.socket")

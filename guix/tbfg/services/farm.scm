@@ -162,7 +162,7 @@ builds, agents and events, to everyone.")
                 (in "front" "listen")
                 "List of addresses of the log endpoint, such as
 @code{\"0.0.0.0:80\"}; the empty list for none.  Everyone who can connect can
-read all logs.")
+read all logs, and outputs that are kept.")
   (bffe (maybe-url #f)
         (in "front")
         "URL of the Build Farm Front-End, such as
