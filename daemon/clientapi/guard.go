@@ -64,7 +64,8 @@ func (g Guard) check(r *http.Request) error {
 	}
 	given, want := sha256.Sum256([]byte(strings.TrimSpace(token))), sha256.Sum256([]byte(ours))
 	if subtle.ConstantTimeCompare(given[:], want[:]) != 1 || !strings.EqualFold(scheme, "Bearer") || ours == "" {
-		return daemon.Errorf(daemon.Denied, "this needs the farm's client token: tbfg --token-file or \"Authorization: Bearer\"")
+		return daemon.Errorf(daemon.Denied, "this needs the farm's client token (secrets/client.token of its state directory, or client_token_file): "+
+			"tbfg --token-file or \"Authorization: Bearer\"")
 	}
 	return nil
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -105,7 +104,12 @@ func TestOutputsAreKeptInEveryFormat(t *testing.T) {
 					t.Errorf("got %+v, %v, want %+v", again, err, want)
 				}
 			}
-			got, err := os.ReadFile(filepath.Join(s.dir, build, "outputs", file))
+			f, m, err := s.Open(build, "out")
+			if err != nil || m.File != file {
+				t.Fatalf("got %+v, %v", m, err)
+			}
+			defer f.Close()
+			got, err := io.ReadAll(f)
 			if err != nil || !bytes.Equal(got, data) {
 				t.Errorf("the file has %d bytes, %v, and is not what was sent", len(got), err)
 			}
@@ -121,6 +125,9 @@ func TestOutputsAreKeptInEveryFormat(t *testing.T) {
 			}
 			if err := s.Remove(build); err != nil || len(s.files()) > 0 {
 				t.Errorf("%v: it leaves %q", err, s.files())
+			}
+			if _, _, err := s.Open(build, "out"); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("got %v for what was removed", err)
 			}
 		})
 	}

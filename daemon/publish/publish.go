@@ -135,16 +135,16 @@ func (p *publisher) serveArchive(w http.ResponseWriter, r *http.Request) {
 		fail(w, r, err)
 		return
 	}
-	if kept.Path != item || kept.Compression != r.PathValue("compression") {
-		notFound(w, r)
-		return
-	}
 	f, meta, err := p.kept.Open(kept.Build, kept.Name)
 	if err != nil {
 		fail(w, r, err)
 		return
 	}
 	defer f.Close()
+	if kept.Path != item || meta.Hash != kept.Hash || meta.Compression != r.PathValue("compression") {
+		notFound(w, r)
+		return
+	}
 	limitTime(w, meta.FileSize)
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Etag", `"`+strings.TrimPrefix(meta.Hash, "sha256:")+"-"+meta.Compression+`"`)

@@ -1,6 +1,7 @@
 package secrets
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -49,6 +50,32 @@ func TestSecretsAreKeptFromOthers(t *testing.T) {
 	must(t, d.Remove(ClientToken))
 	if _, ok, _ := d.Read(ClientToken); ok {
 		t.Error("got a secret that was removed")
+	}
+}
+
+func TestASecretIsMadeOnce(t *testing.T) {
+	d, err := Open(filepath.Join(t.TempDir(), "secrets"))
+	must(t, err)
+	made := 0
+	secret := func() (string, error) {
+		made++
+		return strings.Repeat("x", made), nil
+	}
+	for range 2 {
+		must(t, d.Make(SigningKey, secret))
+		if got, _, err := d.Read(SigningKey); got != "x" || err != nil || made != 1 {
+			t.Errorf("got %q, %v, made %d times", got, err, made)
+		}
+	}
+	if list, err := d.List(); err != nil || len(list) != 1 || list[0].Name != SigningKey {
+		t.Errorf("got the list %v, %v", list, err)
+	}
+	broken := errors.New("no luck")
+	if err := d.Make(ClientToken, func() (string, error) { return "", broken }); !errors.Is(err, broken) {
+		t.Errorf("got %v, want what was wrong", err)
+	}
+	if _, there, _ := d.Read(ClientToken); there {
+		t.Error("a secret was made of nothing")
 	}
 }
 
