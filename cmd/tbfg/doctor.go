@@ -29,9 +29,9 @@ func doctorCommand() *cli.Command {
 		Usage: "look whether all is there that a farm needs, and say what to do",
 		Description: `Looks at the configuration, the guix-daemon, the substitute servers and
 whether their keys are authorized, the disk, the clock, the secrets' owner
-and mode, whether BFFE follows the farm, and whether the farm answers. It changes nothing. Run it as root
-or as the farm's user. The exit status is 1 if something keeps the farm from
-its work.`,
+and mode, whether BFFE follows the farm's events, and whether the farm
+answers. It changes nothing. Run it as root or as the farm's user. The exit
+status is 1 if something keeps the farm from its work.`,
 		Flags: []cli.Flag{configFlag(), coordinatorFlag(), jsonFlag(),
 			&cli.StringFlag{Name: "state-dir", Usage: "`DIRECTORY` in the place of the configuration's state_dir"}},
 		Action: func(c *cli.Context) error {
