@@ -29,7 +29,7 @@ func (a *Agent) attempt(ctx context.Context, b daemon.Allocation, log io.Writer)
 	if failure != nil || err != nil {
 		return outcome{setup: failure}, err
 	}
-	defer t.conn.Close()
+	defer a.letGo(t.conn)
 	if failure, err := t.deleteOutputs(ctx); failure != nil || err != nil {
 		return outcome{setup: failure}, err
 	}
@@ -46,6 +46,16 @@ func (a *Agent) attempt(ctx context.Context, b daemon.Allocation, log io.Writer)
 		return outcome{}, refusal
 	}
 	return out, err
+}
+
+// letGo closes a connection whose temporary roots may be all that protects what
+// was built since a garbage collection began: that ends first. Of an error
+// nothing follows but that the connection is gone.
+func (a *Agent) letGo(conn *guixdaemon.Conn) {
+	go func() {
+		defer conn.Close()
+		conn.SyncWithGC(a.work)
+	}()
 }
 
 // A startReport is on its way to the coordinator while the build runs.

@@ -82,7 +82,7 @@ func (j *job) alreadyBuilt(ctx context.Context) (out outcome, built bool, err er
 	if err != nil {
 		return out, false, err
 	}
-	defer conn.Close()
+	defer j.letGo(conn)
 	var paths []storepath.Path
 	for _, o := range j.entry.Outputs {
 		if err := conn.AddTempRoot(ctx, o.Path); err != nil {

@@ -35,6 +35,7 @@ var everyOperation = []func(context.Context, *Conn) error{
 	func(ctx context.Context, c *Conn) error { return c.Build(ctx, nil, Normal) },
 	func(ctx context.Context, c *Conn) error { return c.AddTempRoot(ctx, helloPath) },
 	func(ctx context.Context, c *Conn) error { return c.AddIndirectRoot(ctx, "/x") },
+	func(ctx context.Context, c *Conn) error { return c.SyncWithGC(ctx) },
 	func(ctx context.Context, c *Conn) error { _, err := c.FindRoots(ctx); return err },
 	func(ctx context.Context, c *Conn) error {
 		_, _, err := c.CollectGarbage(ctx, GCReturnDead, nil, 0)

@@ -19,6 +19,7 @@ const (
 	opEnsurePath                  operation = 10
 	opAddTempRoot                 operation = 11
 	opAddIndirectRoot             operation = 12
+	opSyncWithGC                  operation = 13
 	opFindRoots                   operation = 14
 	opSetOptions                  operation = 19
 	opCollectGarbage              operation = 20

@@ -250,6 +250,10 @@ var operations = map[string]struct {
 		want: none{},
 		err:  "not an absolute file name",
 	},
+	"sync-with-gc": {
+		do:   func(ctx context.Context, c *Conn) (any, error) { return none{}, c.SyncWithGC(ctx) },
+		want: none{},
+	},
 	"find-roots": {
 		do: func(ctx context.Context, c *Conn) (any, error) { return c.FindRoots(ctx) },
 		want: []Root{

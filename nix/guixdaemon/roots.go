@@ -29,6 +29,14 @@ func (c *Conn) AddIndirectRoot(ctx context.Context, file string) error {
 		args(func(e encoder) { e.string(file) }), (*decoder).done)
 }
 
+// SyncWithGC waits until no garbage collection is under way. A collection looks
+// at the lasting roots first and at the temporary ones seconds later, and passes
+// over roots of what is not valid. So what became valid meanwhile must stay a
+// temporary root until the collection has ended, also if it has another root.
+func (c *Conn) SyncWithGC(ctx context.Context) error {
+	return c.call(ctx, "sync-with-gc", opSyncWithGC, nil, (*decoder).done)
+}
+
 // A Root is something that keeps an item from the garbage collector: a symbolic
 // link, or a process that uses it.
 type Root struct {

@@ -2,6 +2,7 @@ package system
 
 import (
 	"context"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -122,4 +123,49 @@ func TestGarbageCollectionSparesWhatIsFetched(t *testing.T) {
 	}
 	f.checkLog("app", f.show(build))
 	t.Logf("%d collections meanwhile", collections)
+}
+
+// The collector looks at lasting roots first, which count if what they are of
+// is there, then for seconds at all processes, and then at temporary roots.
+func TestGarbageCollectionSparesWhatIsBuiltWhileItLooks(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	// It has guix look at the processes.
+	h.write("/usr/bin/guix-itself", h.read("/usr/bin/guix"), 0o755)
+	h.write("/usr/bin/guix", `#!/bin/sh
+if [ "$1 $2" = "gc --list-busy" ]; then
+	: >/tmp/looking
+	until [ -e /tmp/go-on ]; do sleep 0.1; done
+fi
+exec /usr/bin/guix-itself "$@"
+`, 0o755)
+	h.startDaemon()
+	h.openShop()
+	g := newGate(h)
+	f := newFarm(h, nil)
+	app := h.add(g.recipe("app", ""))
+	if err := os.Symlink(string(app.Out()), h.Path("/var/guix/gcroots")+"/app"); err != nil {
+		t.Fatal(err)
+	}
+	build := f.submit(app)[0]
+	g.waitCount("app", 1)
+	var collecting errgroup.Group
+	collector := h.dial()
+	collecting.Go(func() error {
+		_, _, err := collector.CollectGarbage(h.ctx, guixdaemon.GCDeleteDead, nil, 0)
+		return err
+	})
+	eventually(t, "the collector looks at the processes", func() bool {
+		_, err := os.Stat(h.Path("/tmp/looking"))
+		return err == nil
+	})
+	g.open("app")
+	f.waitState(daemon.Succeeded, build)
+	h.write("/tmp/go-on", "", 0o644)
+	if err := collecting.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if valid, err := h.conn.IsValidPath(h.ctx, app.Out()); !valid || err != nil {
+		t.Errorf("what was built: got %v, %v, want it there", valid, err)
+	}
 }
