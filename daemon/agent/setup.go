@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"sync"
 
 	"codeberg.org/tbfg/tbfg/daemon"
 	"codeberg.org/tbfg/tbfg/nix/derivation"
@@ -60,15 +59,13 @@ func (t *attempt) getDerivation(ctx context.Context) (*daemon.SetupFailure, erro
 	if valid, err := t.conn.IsValidPath(ctx, t.path); err != nil {
 		return nil, err
 	} else if !valid {
-		if err := t.set.derivations.get(ctx, t.path); err != nil {
-			e, ok := refused(err)
-			if !ok {
-				return nil, err
-			}
-			f := &daemon.SetupFailure{Reason: daemon.CouldNotFetch, MissingInputs: []storepath.Path{t.path}}
-			f.Details = t.distrust(ctx, t.set.DerivationURLs, f.MissingInputs)
-			t.Log.Warn("cannot get a derivation", "derivation", t.path, "from", t.set.DerivationURLs, "err", e)
-			return f, nil
+		missing, details, err := t.fetch(ctx, t.set.derivations, []storepath.Path{t.path})
+		if err != nil {
+			return nil, err
+		}
+		if missing != nil {
+			t.Log.Warn("cannot get a derivation", "derivation", t.path, "from", t.set.DerivationURLs)
+			return &daemon.SetupFailure{Reason: daemon.CouldNotFetch, MissingInputs: missing, Details: details}, nil
 		}
 	}
 	drv, err := readDerivation(t.path)
@@ -118,45 +115,12 @@ func (t *attempt) getInputs(ctx context.Context) (*daemon.SetupFailure, error) {
 	if err != nil || len(valid) == len(inputs) {
 		return nil, err
 	}
-	there := make(map[storepath.Path]bool, len(valid))
-	for _, path := range valid {
-		there[path] = true
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	errs := make([]error, len(inputs))
-	var all sync.WaitGroup
-	for i, path := range inputs {
-		if there[path] {
-			continue
-		}
-		all.Go(func() {
-			errs[i] = t.set.others.get(ctx, path)
-			if _, ok := refused(errs[i]); errs[i] != nil && !ok {
-				cancel() // the attempt is over
-			}
-		})
-	}
-	all.Wait()
-	var missing []storepath.Path
-	for i, err := range errs {
-		e, ok := refused(err)
-		switch {
-		case ok:
-			t.Log.Debug("cannot get an input", "input", inputs[i], "from", t.set.InputURLs, "err", e)
-			missing = append(missing, inputs[i])
-		case err != nil && !errors.Is(err, context.Canceled):
-			return nil, err
-		}
-	}
-	if err := context.Cause(ctx); err != nil {
+	absent := slices.DeleteFunc(inputs, func(path storepath.Path) bool { return slices.Contains(valid, path) })
+	missing, details, err := t.fetch(ctx, t.set.others, absent)
+	if missing == nil {
 		return nil, err
 	}
-	if missing == nil {
-		return nil, nil
-	}
-	return &daemon.SetupFailure{Reason: daemon.MissingInputs, MissingInputs: missing,
-		Details: t.distrust(ctx, t.set.InputURLs, missing)}, nil
+	return &daemon.SetupFailure{Reason: daemon.MissingInputs, MissingInputs: missing, Details: details}, nil
 }
 
 // inputs are the store items that the builder will find.

@@ -94,3 +94,29 @@ func TestInputsAreFetchedOnceBeforeTheirBuildsTurn(t *testing.T) {
 		}
 	}
 }
+
+// "guix substitute" remembers what a server did not have, here for a day.
+func TestAnInputThatComesLateIsHad(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	server, h := newBuilder(t), newBuilder(t)
+	published, err := server.Publish(ctx, "--negative-ttl=1d")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Authorize(ctx, published.Key); err != nil {
+		t.Fatal(err)
+	}
+	r := toy.Recipe{Name: "lib", Script: `echo late >"$out"`}
+	lib := h.add(r)
+	f := newFarm(h, quickRetry, func(conf *config.Config) {
+		conf.Coordinator.SubmitMissing = false
+		conf.LocalAgent.InputURLs = []string{published.URL}
+	})
+	build := f.submit(h.add(toy.Recipe{Name: "app", Inputs: []*toy.Drv{lib}, Script: `cat "$in_lib" >"$out"`}))[0]
+	f.waitState(daemon.Deferred, build)
+	server.build(server.add(r))
+	f.waitState(daemon.Succeeded, build)
+	h.waitLine(f.serve, "a server has by now what guix-daemon remembered it did not.* item="+string(lib.Out()))
+}
