@@ -100,8 +100,9 @@ func (a *Agent) attempt(ctx context.Context, random *rand.Rand, b daemon.Allocat
 	}
 	success := a.Succeeds(b.UUID)
 	report := func(success bool) bool {
-		e := Event{Kind: Result, Who: a.ID, Build: b.UUID, Success: success}
-		_, err := a.insist(ctx, random, e, func(*Event) error { return a.Client.ReportResult(ctx, b.UUID, a.result(b, success)) })
+		e, r := Event{Kind: Result, Who: a.ID, Build: b.UUID}, a.result(b, success)
+		e.report(r)
+		_, err := a.insist(ctx, random, e, func(*Event) error { return a.Client.ReportResult(ctx, b.UUID, r) })
 		return err == nil
 	}
 	report(success)

@@ -58,6 +58,16 @@ func newTale(t *testing.T) *tale {
 	h.add(Event{Kind: Fetch, Who: "bedok", Target: 1, Builds: []string{"top"}})
 	h.add(Event{Kind: Start, Who: "bedok", Build: "top"})
 	h.add(Event{Kind: Result, Who: "bedok", Build: "top", Success: true})
+	for _, e := range h.events {
+		if e.Kind != Result {
+			continue
+		}
+		r, drv := daemon.Result{Success: true}, map[string]storepath.Path{"input": h.input, "top": h.top}[e.Build]
+		for _, o := range h.Known[drv].Outputs {
+			r.Outputs = append(r.Outputs, daemon.Output{Name: o.Name, Hash: HashOf(e.Build, o.Name)})
+		}
+		e.report(r)
+	}
 	for _, b := range []wire.BuildDetail{
 		{Build: wire.Build{UUID: "input", Derivation: h.input, State: daemon.Succeeded, Processed: true, Result: wire.Success, Agent: "bedok"}},
 		{Build: wire.Build{UUID: "top", Derivation: h.top, State: daemon.Succeeded, Processed: true, Result: wire.Success, Agent: "bedok"}},

@@ -5,7 +5,8 @@
 // Every request is recorded with the moments when it was sent and when it was
 // acknowledged; afterwards [Check] compares this history with what the farm
 // says of its builds. It needs no Guix: a [Graph] of made-up derivations is
-// served as a substitute server would.
+// served as a substitute server would. A [History.Recorder] records real agents
+// for the same check.
 //
 // Two variables of the environment change the tests: TBFG_SEED repeats the
 // dice of a run, which prints it, though not the order in which processes get

@@ -54,19 +54,21 @@ func (r *trial) held() string {
 	return uuid
 }
 
-func (r *trial) report(kind Kind, uuid string, success bool, request func() error) error {
-	_, err := r.Do(Event{Kind: kind, Who: r.agent.ID, Build: uuid, Success: success}, func(*Event) error { return request() })
+func (r *trial) report(kind Kind, uuid string, request func() error) error {
+	_, err := r.Do(Event{Kind: kind, Who: r.agent.ID, Build: uuid}, func(*Event) error { return request() })
 	return err
 }
 
 func (r *trial) start(uuid string) error {
-	return r.report(Start, uuid, false, func() error { return r.agent.Client.ReportStart(r.t.Context(), uuid) })
+	return r.report(Start, uuid, func() error { return r.agent.Client.ReportStart(r.t.Context(), uuid) })
 }
 
 func (r *trial) result(uuid string, success bool) error {
-	return r.report(Result, uuid, success, func() error {
-		return r.agent.Client.ReportResult(r.t.Context(), uuid, r.agent.result(daemon.Allocation{UUID: uuid, Derivation: r.Paths[0]}, success))
-	})
+	result := r.agent.result(daemon.Allocation{UUID: uuid, Derivation: r.Paths[0]}, success)
+	e := Event{Kind: Result, Who: r.agent.ID, Build: uuid}
+	e.report(result)
+	_, err := r.Do(e, func(*Event) error { return r.agent.Client.ReportResult(r.t.Context(), uuid, result) })
+	return err
 }
 
 func (r *trial) cancel(uuid string) error {
@@ -116,7 +118,7 @@ var requests = []request{
 	{"setup failure", func(r *trial) (func() error, func(*trial)) {
 		uuid := r.held()
 		return func() error {
-			return r.report(SetupFailure, uuid, false, func() error {
+			return r.report(SetupFailure, uuid, func() error {
 				return r.agent.Client.ReportSetupFailure(r.t.Context(), uuid, daemon.SetupFailure{Reason: daemon.CouldNotFetch})
 			})
 		}, func(r *trial) { r.cancel(uuid) }
@@ -124,7 +126,7 @@ var requests = []request{
 	{"release", func(r *trial) (func() error, func(*trial)) {
 		uuid := r.held()
 		return func() error {
-			return r.report(Release, uuid, false, func() error { return r.agent.Client.ReleaseBuild(r.t.Context(), uuid) })
+			return r.report(Release, uuid, func() error { return r.agent.Client.ReleaseBuild(r.t.Context(), uuid) })
 		}, func(r *trial) { r.cancel(uuid) }
 	}},
 	{"cancel", func(r *trial) (func() error, func(*trial)) {

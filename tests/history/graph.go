@@ -22,11 +22,16 @@ type Graph struct {
 	makers map[storepath.Path][]storepath.Path // by output
 }
 
+// EmptyGraph has no derivations yet.
+func EmptyGraph() *Graph {
+	return &Graph{Known: make(map[storepath.Path]*derivation.Derivation), makers: make(map[storepath.Path][]storepath.Path)}
+}
+
 // NewGraph makes layers of derivations. Those of the lowest are fixed outputs
 // such as downloads, some of them with a mirror that makes the same output; of
 // the others some have several outputs.
 func NewGraph(random *rand.Rand, layers, width int) (*Graph, error) {
-	g := &Graph{Known: make(map[storepath.Path]*derivation.Derivation), makers: make(map[storepath.Path][]storepath.Path)}
+	g := EmptyGraph()
 	modulo := derivation.NewModulo(storepath.DefaultDir, func(p storepath.Path) (*derivation.Derivation, error) {
 		return g.Known[p], nil
 	})
@@ -83,12 +88,17 @@ func (g *Graph) add(modulo *derivation.Modulo, name string, drv derivation.Deriv
 	if err != nil {
 		return fmt.Errorf("make a graph: %w", err)
 	}
-	g.Known[path] = &drv
+	g.Add(path, &drv)
+	return nil
+}
+
+// Add adds a derivation. Those that it needs are there already.
+func (g *Graph) Add(path storepath.Path, drv *derivation.Derivation) {
+	g.Known[path] = drv
 	g.Paths = append(g.Paths, path)
 	for _, o := range drv.Outputs {
 		g.makers[o.Path] = append(g.makers[o.Path], path)
 	}
-	return nil
 }
 
 // Needs are the outputs that must be there before a derivation can be built.

@@ -37,14 +37,15 @@ type Event struct {
 	Status   int
 	Text     string // what a refusal said
 
-	Build      string         // asked about, or the UUID that a submission chose
-	Derivation storepath.Path // of a submission
-	WithInputs bool           // so was the submission
-	Success    bool           // so was the result
-	Target     int            // of a fetch: how many builds the agent wants in all
-	Builds     []string       // answered: allocated, submitted or submitted again
-	Gone       []string       // answered: builds that the agent believed to hold
-	Word       string         // answered: what became of it
+	Build      string            // asked about, or the UUID that a submission chose
+	Derivation storepath.Path    // of a submission
+	WithInputs bool              // so was the submission
+	Success    bool              // so was the result
+	Outputs    map[string]string // of the result: their hashes
+	Target     int               // of a fetch: how many builds the agent wants in all
+	Builds     []string          // answered: allocated, submitted or submitted again
+	Gone       []string          // answered: builds that the agent believed to hold
+	Word       string            // answered: what became of it
 }
 
 // Done tells whether the farm acknowledged the request.
