@@ -34,10 +34,10 @@ unit: ## run the tests that need no Guix, with the race detector
 system: ## run the tests on real daemons in overlay machines (as root)
 	$(GO) test -count=1 -timeout 20m ./tests/...
 
-soak: ## kill the coordinator a thousand times, follow its events for minutes, logs of a gigabyte
+soak: ## kill the coordinator a thousand times, follow its events for minutes, three machines twenty times, logs of a gigabyte
 	TBFG_KILLS=1000 $(GO) test -count=1 -timeout 30m -v -run KillNine ./tests/history
 	TBFG_FOLLOW=5m $(GO) test -count=1 -timeout 30m -v -run Follows ./tests/bffe
-	TBFG_SOAK=1 $(GO) test -count=1 -timeout 30m -v -run ThreeMachines ./tests/system
+	$(GO) test -count=20 -timeout 30m -v -run ThreeMachines ./tests/system
 	TBFG_LARGE_LOGS=1000 $(GO) test -count=1 -timeout 60m -v -run LargeLogs ./tests/system
 
 bench: ## race peers and print figures; ONLY=NAME runs one
