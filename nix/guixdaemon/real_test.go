@@ -266,6 +266,9 @@ func TestRealDaemonKeepsRoots(t *testing.T) {
 		if err := c.AddIndirectRoot(ctx, link); err != nil {
 			t.Fatal(err)
 		}
+		if err := c.SyncWithGC(ctx); err != nil {
+			t.Errorf("sync-with-gc: %v", err)
+		}
 		roots, err := c.FindRoots(ctx)
 		if want := (Root{Name: link, Target: path}); !slices.Contains(roots, want) || err != nil {
 			t.Errorf("find-roots: got %v, %v, want %v among them", roots, err, want)
