@@ -143,9 +143,14 @@ func (e *Entry) explain(err error) error {
 // File is the name of one of the entry's files.
 func (e *Entry) File(name string) string { return filepath.Join(e.dir, name) }
 
-// Remove forgets the build.
+// Remove forgets the build. The record goes first: an agent killed meanwhile
+// would else find a result whose log is gone, and deliver none in its place.
 func (e *Entry) Remove() error {
-	if err := os.RemoveAll(e.dir); err != nil {
+	err := os.Remove(e.File(recordName))
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		err = os.RemoveAll(e.dir)
+	}
+	if err != nil {
 		return fmt.Errorf("clear the spool: %w", err)
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 
 	"codeberg.org/tbfg/tbfg/daemon"
 
+	"github.com/fsnotify/fsnotify"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -166,5 +167,45 @@ func TestALogGrowsUpToItsLimit(t *testing.T) {
 	defer anew.Close()
 	if size, _, _ := anew.State(); size != 0 {
 		t.Errorf("a new log has %d bytes", size)
+	}
+}
+
+// A kill in the middle must not leave a result without its log.
+func TestTheRecordIsForgottenFirst(t *testing.T) {
+	e := enter(t, open(t, t.TempDir()), allocation)
+	if err := e.Save(); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a", logName, "out.nar.lz", "z"} {
+		if err := os.WriteFile(e.File(name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w, err := fsnotify.NewWatcher()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	if err := w.Add(e.File("")); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		select {
+		case event := <-w.Events:
+			if !event.Has(fsnotify.Remove) {
+				continue
+			}
+			if got := filepath.Base(event.Name); got != recordName {
+				t.Errorf("%s is removed first, want the record", got)
+			}
+			return
+		case err := <-w.Errors:
+			t.Fatal(err)
+		case <-time.After(30 * time.Second):
+			t.Fatal("nobody tells what was removed")
+		}
 	}
 }
