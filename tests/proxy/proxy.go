@@ -20,7 +20,7 @@ const (
 	none      Fault = ""
 	Cut       Fault = "cut"       // the connection ends in the middle
 	Stall     Fault = "stall"     // nothing comes through any more, and nobody is told
-	Duplicate Fault = "duplicate" // what was sent arrives once more, by itself
+	Duplicate Fault = "duplicate" // each request arrives once more, by itself, when the connection has ended
 )
 
 // A Proxy passes connections on to a server. After its faults it is a good one.
@@ -90,21 +90,26 @@ func (p *Proxy) serve(client net.Conn) {
 	}
 	defer server.Close()
 	fault, after := p.next()
-	var stuck atomic.Bool
+	var stuck, answered atomic.Bool
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		io.Copy(client, server)
+		io.Copy(client, noticed{server, &answered})
 		if !stuck.Load() {
 			client.Close()
 		}
 	}()
-	var sent []byte
+	var requests [][]byte
+	answered.Store(true)
 	buf := make([]byte, 16<<10)
 	for {
 		n, err := client.Read(buf)
-		if fault == Duplicate {
-			sent = append(sent, buf[:n]...)
+		if fault == Duplicate && n > 0 {
+			if answered.Swap(false) {
+				requests = append(requests, nil)
+			}
+			last := &requests[len(requests)-1]
+			*last = append(*last, buf[:n]...)
 		}
 		after -= n
 		if fault == Stall && after < 0 {
@@ -123,18 +128,35 @@ func (p *Proxy) serve(client net.Conn) {
 	}
 	server.Close()
 	<-ended
-	if fault == Duplicate {
-		p.replay(sent)
+	// One after the other, a question that waits for news would delay the rest.
+	var again sync.WaitGroup
+	for _, r := range requests {
+		again.Go(func() { p.replay(r) })
 	}
+	again.Wait()
 }
 
-func (p *Proxy) replay(sent []byte) {
+// noticed notes that something was read.
+type noticed struct {
+	io.Reader
+	something *atomic.Bool
+}
+
+func (n noticed) Read(b []byte) (int, error) {
+	size, err := n.Reader.Read(b)
+	if size > 0 {
+		n.something.Store(true)
+	}
+	return size, err
+}
+
+func (p *Proxy) replay(request []byte) {
 	server, err := net.Dial("tcp", p.Server)
 	if err != nil {
 		return
 	}
 	defer server.Close()
-	server.Write(sent)
+	server.Write(request)
 	server.(*net.TCPConn).CloseWrite()
 	io.Copy(io.Discard, server)
 }
