@@ -2,6 +2,7 @@ package coordinator_test
 
 import (
 	"testing"
+	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon"
 	"codeberg.org/tbfg/tbfg/daemon/coordinator"
@@ -51,6 +52,38 @@ func TestMissingInputsAreSubmittedAndWaitedFor(t *testing.T) {
 	f.Ended(agent, again[0], false)
 	if got := f.State(build); got != daemon.Blocked {
 		t.Fatalf("when that failed: got %s, want it blocked", got)
+	}
+}
+
+// An agent that never gets what another one built must not have the farm build
+// that without a pause.
+func TestAnInputThatStaysMissingIsBuiltMoreAndMoreSeldom(t *testing.T) {
+	f := coordinatortest.OpenWith(t, func(c *coordinator.Config) { c.SubmitMissing = true })
+	agent, _ := f.Joined("bedok")
+	input := f.Derivation("input")
+	build := f.Submitted(daemon.Submission{Derivation: f.Derivation("hello", input)})
+	// How long after each miss the input is built once more.
+	pauses := []time.Duration{0, 0, coordinatortest.SetupRetry, 2 * coordinatortest.SetupRetry, 4 * coordinatortest.SetupRetry}
+	for n, pause := range pauses {
+		if got := f.Given(agent, 5); len(got) != 1 || got[0] != build {
+			t.Fatalf("%d: got %v, want the build", n, got)
+		}
+		f.Must(f.ReportSetupFailure(t.Context(), agent, build, daemon.SetupFailure{
+			Reason: daemon.MissingInputs, MissingInputs: []storepath.Path{f.Output(input, "out")}}))
+		if pause > 0 {
+			f.Clock.Advance(pause - time.Second)
+			f.Joined("one") // makes the coordinator look at the clock
+			if got := f.Given(agent, 5); len(got) != 0 {
+				t.Fatalf("%d: got %v before the pause of %v was over", n, got, pause)
+			}
+			f.Clock.Advance(time.Second)
+			f.Joined("another")
+		}
+		again := f.Given(agent, 5)
+		if len(again) != 1 || again[0] == build {
+			t.Fatalf("%d: got %v, want a new build of the input", n, again)
+		}
+		f.Ended(agent, again[0], true)
 	}
 }
 

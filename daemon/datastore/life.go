@@ -213,6 +213,12 @@ func (q Queries) Makers(ctx context.Context, output storepath.Path) ([]Maker, er
 	return makers, err
 }
 
+// BuildsSince is how many builds of a derivation were submitted since a time.
+func (q Queries) BuildsSince(ctx context.Context, derivation int64, since time.Time) (n int, err error) {
+	_, err = q.stmts.row(ctx, "builds_since", []any{derivation, timeValue(since)}, &n)
+	return n, err
+}
+
 // FailuresInARow is how many builds of a derivation failed since one
 // succeeded.
 func (q Queries) FailuresInARow(ctx context.Context, derivation int64) (n int, err error) {

@@ -1,0 +1,1 @@
+SELECT count(*) FROM builds WHERE derivation_id = ?1 AND created_at >= ?2
