@@ -17,22 +17,14 @@ import (
 const maxDerivation = 32 << 20
 
 // fetchDerivation returns the function by which the coordinator gets the
-// text of a derivation: from the store of this machine or from a substitute
-// server.
+// text of a derivation from substitute servers.
 func fetchDerivation() func(context.Context, []string, storepath.Path) ([]byte, error) {
 	client := new(substitutes.Client)
 	return func(ctx context.Context, urls []string, path storepath.Path) ([]byte, error) {
-		if path.Dir() != storepath.DefaultDir {
-			return nil, daemon.Errorf(daemon.Invalid, "%s is not in the store %s", path, storepath.DefaultDir)
-		}
-		text, err := readLocal(path)
-		if err == nil || !errors.Is(err, fs.ErrNotExist) {
-			return text, err
-		}
 		if len(urls) == 0 {
 			return nil, daemon.Errorf(daemon.NotFound, "%s is not in the store here, and there are no substitute URLs to ask for it", path)
 		}
-		text, err = client.Derivation(ctx, urls, path)
+		text, err := client.Derivation(ctx, urls, path)
 		var missing *substitutes.NotFoundError
 		switch {
 		case errors.As(err, &missing):
@@ -47,9 +39,12 @@ func fetchDerivation() func(context.Context, []string, storepath.Path) ([]byte, 
 // readBuffers are long enough for nearly all .drv files.
 var readBuffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 
-// readLocal reads a file of the store. A graph is thousands of small ones, and
-// what package os does besides opening and reading costs as much as these.
-func readLocal(path storepath.Path) ([]byte, error) {
+// readDerivation reads a file of the store. A graph is thousands of small ones,
+// and what package os does besides opening and reading costs as much as these.
+func readDerivation(path storepath.Path) ([]byte, error) {
+	if path.Dir() != storepath.DefaultDir {
+		return nil, daemon.Errorf(daemon.Invalid, "%s is not in the store %s", path, storepath.DefaultDir)
+	}
 	fd, err := again(func() (int, error) { return unix.Open(string(path), unix.O_RDONLY|unix.O_CLOEXEC, 0) })
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: string(path), Err: err}

@@ -147,7 +147,7 @@ func openFarm(ctx context.Context, conf config.Config, l *live, log *slog.Logger
 	f.checkSecrets()
 	f.coordinator, err = coordinator.Open(ctx, coordinator.Config{
 		Store: f.store, Logs: logs, Outputs: outputs.New(filepath.Join(conf.StateDir, "builds"), conf.Coordinator.MaxOutputSize),
-		Fetch: fetchDerivation(), Settings: settingsOf(conf, f.runner), Observe: f.metrics, Now: time.Now, Log: log,
+		Read: readDerivation, Fetch: fetchDerivation(), Settings: settingsOf(conf, f.runner), Observe: f.metrics, Now: time.Now, Log: log,
 	})
 	if err != nil {
 		return f, err

@@ -21,9 +21,13 @@ type Config struct {
 	Logs  *buildlog.Store
 	// Outputs is where agents' outputs go, if they are wanted.
 	Outputs *outputs.Store
-	// Fetch returns the text of a derivation, from the local store or from
-	// one of the substitute URLs; the text never changes. What it cannot have now but perhaps later
-	// is an error of the code [daemon.Unavailable].
+	// Read returns the text of a derivation in the store of this machine; the
+	// text never changes. If it is not there the error is [fs.ErrNotExist].
+	// Without a store it is nil.
+	Read func(drv storepath.Path) ([]byte, error)
+	// Fetch returns the text of a derivation that is not there, from one of the
+	// substitute URLs. What it cannot have now but perhaps later is an error of
+	// the code [daemon.Unavailable].
 	Fetch func(ctx context.Context, urls []string, drv storepath.Path) ([]byte, error)
 	Settings
 	Observe Observer // nil for nobody
@@ -39,7 +43,8 @@ type Coordinator struct {
 	Outputs *outputs.Store
 	Now     func() time.Time
 	Log     *slog.Logger
-	Fetch   func(ctx context.Context, urls []string, drv storepath.Path) ([]byte, error) // see Config
+	Read    func(drv storepath.Path) ([]byte, error)                                     // see Config
+	Fetch   func(ctx context.Context, urls []string, drv storepath.Path) ([]byte, error) // the same
 
 	Observe  Observer
 	current  atomic.Pointer[Settings]
@@ -74,7 +79,8 @@ type Coordinator struct {
 // and the store after it.
 func Open(ctx context.Context, config Config) (*Coordinator, error) {
 	c := &Coordinator{
-		Store: config.Store, Logs: config.Logs, Outputs: config.Outputs, Now: config.Now, Log: config.Log, Fetch: config.Fetch, Observe: config.Observe,
+		Store: config.Store, Logs: config.Logs, Outputs: config.Outputs, Now: config.Now, Log: config.Log,
+		Read: config.Read, Fetch: config.Fetch, Observe: config.Observe,
 		requests:  make(chan *request),
 		quiet:     make(chan struct{}),
 		stop:      make(chan struct{}),

@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"io/fs"
 	"math/rand/v2"
 	"strings"
 	"time"
@@ -10,12 +11,29 @@ import (
 	"codeberg.org/tbfg/tbfg/nix/storepath"
 )
 
-// loadDerivation gets one derivation, without its arguments and environment.
-func (c *Coordinator) loadDerivation(urls []string, path storepath.Path) (*derivation.Derivation, error) {
+// readDerivation reads one derivation in the store of this machine, without its
+// arguments and environment. The error is [fs.ErrNotExist] if it is not there.
+func (c *Coordinator) readDerivation(path storepath.Path) (*derivation.Derivation, error) {
+	if c.Read == nil {
+		return nil, fs.ErrNotExist
+	}
+	text, err := c.Read(path)
+	if err != nil {
+		return nil, err
+	}
+	return parseDerivation(path, text)
+}
+
+// fetchDerivation gets one from a server.
+func (c *Coordinator) fetchDerivation(urls []string, path storepath.Path) (*derivation.Derivation, error) {
 	text, err := c.fetch(urls, path)
 	if err != nil {
 		return nil, err
 	}
+	return parseDerivation(path, text)
+}
+
+func parseDerivation(path storepath.Path, text []byte) (*derivation.Derivation, error) {
 	drv, err := derivation.ParseLinks(text)
 	if err != nil {
 		return nil, daemon.Errorf(daemon.Invalid, "%s is not a sound derivation: %v", path, err)

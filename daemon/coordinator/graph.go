@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync"
 
-	"codeberg.org/tbfg/tbfg/daemon"
 	"codeberg.org/tbfg/tbfg/daemon/datastore"
 	"codeberg.org/tbfg/tbfg/nix/derivation"
 	"codeberg.org/tbfg/tbfg/nix/storepath"
@@ -15,7 +14,7 @@ import (
 // Limits of a graph. The largest real ones have some ten thousand nodes.
 const (
 	maxGraph     = 200_000 // derivations
-	graphFetches = 16      // at the same time, for one submission
+	graphFetches = 16      // from servers at the same time, for one submission
 	maxAsked     = 256     // derivations that the database is asked for at once
 	enoughAsked  = 64      // for which it is asked before others are read: going down first, parts are whole soon
 	maxKept      = 20_000  // nodes of a list of servers; with large texts some hundred MB
@@ -36,6 +35,9 @@ type graphs struct {
 	users int                                 // submissions and walks under way; without any, the nodes are forgotten
 	whole []*node                             // to be stored, each after its inputs
 	many  chan struct{}                       // capacity 1: whole has so many that the writer should begin
+
+	walks   []*walk // under way, the oldest first
+	readers int
 }
 
 // A node is a derivation that is being read.
@@ -53,19 +55,6 @@ type node struct {
 	// Only the writer touches these.
 	tx     *datastore.Tx // that stored it
 	stored bool          // and was committed
-}
-
-// A walk reads what one submission was the first to meet. It goes on when
-// the submission is given up, for others may wait for what it reads.
-type walk struct {
-	*Coordinator
-	urls    []string
-	known   map[storepath.Path]*node // those of the same servers
-	root    *node
-	ask     []*node // of which the database may know; guarded by graphs.mu, like all that follows
-	read    []*node // of which it does not
-	met     int     // nodes in all
-	workers int
 }
 
 // errAbandoned is for those that wait for a node of a walk that failed
@@ -95,11 +84,7 @@ func (c *Coordinator) loadGraph(ctx context.Context, urls []string, root storepa
 		known := g.of(urls)
 		n := known[root]
 		if n == nil {
-			w := &walk{Coordinator: c, urls: urls, known: known}
-			n = w.meet(root)
-			w.root = n
-			g.users++
-			w.hire()
+			n = c.beginWalk(urls, known, root)
 		}
 		if n.done == nil {
 			n.done = make(chan struct{})
@@ -139,110 +124,6 @@ func (g *graphs) leave() {
 	g.users--
 	if g.users == 0 {
 		g.nodes, g.whole = nil, nil
-	}
-}
-
-// meet makes a node, to be read by this walk. The caller holds mu.
-func (w *walk) meet(path storepath.Path) *node {
-	path = storepath.Path(strings.Clone(string(path))) // a part of a long text
-	n := &node{path: path, known: w.known}
-	w.known[path] = n
-	w.ask = append(w.ask, n)
-	w.met++
-	return n
-}
-
-// hire starts a worker if there is work for one more. The caller holds mu.
-func (w *walk) hire() {
-	if w.workers < graphFetches && len(w.ask)+len(w.read) > 0 {
-		w.workers++
-		go w.work()
-	}
-}
-
-// work is a worker of a walk.
-func (w *walk) work() {
-	g := &w.graphs
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for {
-		switch {
-		case len(w.read) > 0 && len(w.ask) < enoughAsked:
-			n := w.read[len(w.read)-1]
-			w.read = w.read[:len(w.read)-1]
-			w.hire()
-			g.mu.Unlock()
-			drv, err := w.loadDerivation(w.urls, n.path)
-			g.mu.Lock()
-			if err == nil && w.met > maxGraph {
-				err = daemon.Errorf(daemon.TooLarge, "%s has more than %d derivations below it", w.root.path, maxGraph)
-			}
-			if err != nil {
-				g.end(n, err)
-			} else {
-				w.link(n, drv)
-			}
-		case len(w.ask) > 0:
-			asked := w.ask[max(0, len(w.ask)-maxAsked):]
-			w.ask = w.ask[: len(w.ask)-len(asked) : len(w.ask)-len(asked)]
-			g.mu.Unlock()
-			unknown, err := w.unknown(asked)
-			g.mu.Lock()
-			for _, n := range asked {
-				switch {
-				case err != nil:
-					g.end(n, err)
-				case len(unknown) > 0 && n.path == unknown[0]:
-					unknown = unknown[1:]
-					w.read = append(w.read, n)
-				default:
-					n.stored = true // nobody else has seen it
-					g.end(n, nil)
-				}
-			}
-		default:
-			w.workers--
-			if w.workers == 0 {
-				g.leave()
-			}
-			return
-		}
-		if w.root.err != nil {
-			for _, n := range append(w.read, w.ask...) {
-				g.end(n, errAbandoned)
-			}
-			w.read, w.ask = nil, nil
-		}
-	}
-}
-
-// unknown asks the database.
-func (w *walk) unknown(nodes []*node) ([]storepath.Path, error) {
-	paths := make([]storepath.Path, len(nodes))
-	for i, n := range nodes {
-		paths[i] = n.path
-	}
-	return w.Store.Unknown(context.Background(), paths)
-}
-
-// link enters a derivation that was read. The caller holds mu.
-func (w *walk) link(n *node, drv *derivation.Derivation) {
-	g := &w.graphs
-	n.drv = drv
-	n.inputs = make([]*node, len(drv.Inputs))
-	for i, in := range drv.Inputs {
-		m := w.known[in.Path]
-		if m == nil {
-			m = w.meet(in.Path)
-		}
-		n.inputs[i] = m
-		if !m.ended {
-			m.above = append(m.above, n)
-			n.open++
-		}
-	}
-	if n.open == 0 {
-		g.end(n, nil)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"sync"
 	"testing"
@@ -149,6 +150,42 @@ func TestThoseWhoWantTheSameShareAFetch(t *testing.T) {
 	if len(all) != 5 {
 		t.Errorf("got %d builds, want those of the 5 who waited", len(all))
 	}
+}
+
+// What is in the store is not fetched, and an older submission that waits for a
+// server does not hold a younger one up.
+func TestWhatIsInTheStoreWaitsForNoServer(t *testing.T) {
+	f := coordinatortest.Open(t)
+	here := f.Derivation("here", f.Derivation("below"))
+	far := f.Derivation("far", here)
+	above := f.Derivation("above", far)
+	f.Coordinator.Read = func(path storepath.Path) ([]byte, error) {
+		if path == far {
+			return nil, &fs.PathError{Op: "open", Path: string(path), Err: fs.ErrNotExist}
+		}
+		return f.Text(path), nil
+	}
+	entered, leave := make(chan struct{}), make(chan struct{})
+	f.Coordinator.Fetch = func(_ context.Context, _ []string, path storepath.Path) ([]byte, error) {
+		if path != far {
+			t.Errorf("%s is fetched, and the store has it", path)
+		}
+		close(entered)
+		<-leave
+		return f.Text(path), nil
+	}
+	var older sync.WaitGroup
+	older.Go(func() {
+		if _, err := f.Submit(t.Context(), daemon.Submission{Derivation: above}); err != nil {
+			t.Errorf("the older one: got %v, want none", err)
+		}
+	})
+	<-entered
+	if _, err := f.Submit(t.Context(), daemon.Submission{Derivation: f.Derivation("younger", here)}); err != nil {
+		t.Errorf("the younger one: got %v, want none", err)
+	}
+	close(leave)
+	older.Wait()
 }
 
 func TestCloseEndsTheFetchesUnderWay(t *testing.T) {

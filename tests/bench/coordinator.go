@@ -105,7 +105,7 @@ func coordinate(ctx context.Context, state string, m *machine.Machine, f func(*c
 	c, err := coordinator.Open(ctx, coordinator.Config{
 		Store: store, Logs: logs, Outputs: outputs.New(filepath.Join(state, "builds"), 1<<20), Now: time.Now, Log: slog.New(slog.DiscardHandler),
 		Settings: coordinator.Settings{Policy: coordinator.Policy{Lease: time.Hour, SetupRetry: time.Minute, MaxSetupRetry: time.Hour}},
-		Fetch: func(_ context.Context, _ []string, path storepath.Path) ([]byte, error) {
+		Read: func(path storepath.Path) ([]byte, error) {
 			if dir == nil {
 				return nil, daemon.Errorf(daemon.NotFound, "there is no %s", path)
 			}
