@@ -43,6 +43,7 @@ func Handler(logs *buildlog.Store, farm Farm, bffe *url.URL) http.Handler {
 		mux.Handle("GET /{$}", &page{logs, farm})
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		limitTime(w, 0) // a log has more, and the proxy does not know
 		if r.URL.Path != path.Clean(r.URL.Path) {
 			// The mux would redirect, which the APIs never do either.
 			rest.ServeHTTP(w, r)

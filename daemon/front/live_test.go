@@ -213,3 +213,17 @@ func TestReadersWhoSleepAreLeft(t *testing.T) {
 		})
 	}
 }
+
+func TestReadersOfShortAnswersMayNotSleepEither(t *testing.T) {
+	w := newWriter(t)
+	for _, path := range []string{"/", "/none", "/build/" + build + "/log", "/build/x/log"} {
+		synctest.Test(t, func(t *testing.T) {
+			start := time.Now()
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
+			w.handler().ServeHTTP(&sleeper{ResponseRecorder: httptest.NewRecorder()}, r)
+			if took := time.Since(start); took < patience || took > 2*patience {
+				t.Errorf("%s: it took %v, want a minute or so", path, took)
+			}
+		})
+	}
+}

@@ -56,6 +56,8 @@ func newProxy(bffe *url.URL) http.Handler {
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody) // it may not say
+		// Streams of events do not end. It fails only in tests.
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
 		forward.ServeHTTP(w, r)
 	})
 }
@@ -76,6 +78,7 @@ func explainBFFE(w http.ResponseWriter, r *http.Request, bffe *url.URL, err erro
 		panic(http.ErrAbortHandler) // nobody is there to read it
 	}
 	slog.Warn("the front end does not answer", "bffe", bffe.Redacted(), "path", r.URL.Path, "err", err)
+	limitTime(w, 0)
 	status := http.StatusBadGateway
 	var timeout net.Error
 	if errors.As(err, &timeout) && timeout.Timeout() || errors.Is(err, context.DeadlineExceeded) {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon"
 )
@@ -216,5 +217,34 @@ func TestWithoutTheFrontEndThePageSaysSoAndLogsAreThere(t *testing.T) {
 	}
 	if got := body(t, get(t, door+"/build/"+build+"/log")); got != "the log\n" {
 		t.Errorf("got %q, want the log", got)
+	}
+}
+
+// timed is the answer of which a time limit was last set.
+type timed struct {
+	*httptest.ResponseRecorder
+	deadline time.Time
+}
+
+func (w *timed) SetWriteDeadline(t time.Time) error {
+	w.deadline = t
+	return nil
+}
+
+func TestWhatTheFrontEndStreamsHasNoEnd(t *testing.T) {
+	bffe := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer bffe.Close()
+	at, err := url.Parse(bffe.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler := Handler(newWriter(t).logs, new(someFarm), at)
+	for _, limited := range []bool{false, true} {
+		w := &timed{ResponseRecorder: httptest.NewRecorder()}
+		handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/events", nil))
+		if w.deadline.IsZero() == limited {
+			t.Errorf("got %d and the deadline %v, want one: %v", w.Code, w.deadline, limited)
+		}
+		bffe.Close() // then the answer is ours
 	}
 }

@@ -50,6 +50,7 @@ func Handler(kept *outputs.Store, farm Farm, signer Signer, rest http.Handler) h
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// The mux would redirect to a clean path, which nothing here does.
 		if ours(r.URL.Path) && r.URL.Path == path.Clean(r.URL.Path) {
+			limitTime(w, 0) // an archive has more
 			mux.ServeHTTP(w, r)
 			return
 		}

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon"
 	"codeberg.org/tbfg/tbfg/daemon/coordinator"
@@ -27,10 +28,11 @@ import (
 // A shop is a farm that keeps outputs, and what it serves.
 type shop struct {
 	*coordinatortest.Farm
-	t     *testing.T
-	agent string
-	key   *narinfo.SigningKey
-	url   string
+	t       *testing.T
+	agent   string
+	key     *narinfo.SigningKey
+	handler http.Handler
+	url     string
 }
 
 func newShop(t *testing.T) *shop {
@@ -40,7 +42,8 @@ func newShop(t *testing.T) *shop {
 	s.turnKey()
 	rest := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
 	signer := Signer{Key: func() *narinfo.SigningKey { return s.key }, Host: "farm.example"}
-	server := httptest.NewServer(Handler(s.Outputs, s.Coordinator, signer, rest))
+	s.handler = Handler(s.Outputs, s.Coordinator, signer, rest)
+	server := httptest.NewServer(s.handler)
 	t.Cleanup(server.Close)
 	s.url = server.URL
 	return s
@@ -224,5 +227,32 @@ func TestArchivesAreThoseOfTheirNarinfo(t *testing.T) {
 	s.Must(s.Outputs.Remove(newer))
 	if got := s.info(s.output(drv)); got.NarHash != before.NarHash {
 		t.Errorf("got %+v, want %+v", got, before)
+	}
+}
+
+// timed is an answer that knows until when it may be written.
+type timed struct {
+	*httptest.ResponseRecorder
+	deadline time.Time
+}
+
+func (w *timed) SetWriteDeadline(t time.Time) error {
+	w.deadline = t
+	return nil
+}
+
+// Who sends request after request and reads no answer is left at some time.
+func TestReadersMayNotSleep(t *testing.T) {
+	s := newShop(t)
+	drv := s.Derivation("hello")
+	build := s.build(drv, s.archive("hello"))
+	item := s.output(drv)
+	for _, path := range []string{"/nix-cache-info", "/signing-key.pub", "/" + item.HashPart() + ".narinfo", "/x.narinfo",
+		"/nar/none/" + build + "/" + item.Base(), "/nar/none/" + build + "/x", "/nar/x"} {
+		w := &timed{ResponseRecorder: httptest.NewRecorder()}
+		s.handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
+		if w.deadline.IsZero() {
+			t.Errorf("%s: got %d, which has no time limit", path, w.Code)
+		}
 	}
 }
