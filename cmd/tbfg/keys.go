@@ -71,14 +71,16 @@ const minToken = 20
 func newClientToken() (string, error) { return rand.Text(), nil }
 
 func readClientToken(log *slog.Logger) func(file string) (string, error) {
+	told := "" // the last warning; the file is read again when nothing has changed, too
 	return func(file string) (string, error) {
 		token, warning, err := config.ReadSecret(file)
 		if err != nil {
 			return "", err
 		}
-		if warning != "" {
+		if warning != "" && warning != told {
 			log.Warn(warning)
 		}
+		told = warning
 		if len(token) < minToken {
 			return "", fmt.Errorf("it has %d bytes, which can be guessed: make it at least %d", len(token), minToken)
 		}
