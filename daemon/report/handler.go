@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon"
 	"codeberg.org/tbfg/tbfg/daemon/account"
@@ -36,6 +37,8 @@ func Handler(source Source) http.Handler {
 	mux.HandleFunc("GET /report/{name}", func(w http.ResponseWriter, r *http.Request) { h.serve(w, r, "") })
 	mux.HandleFunc("GET /report/{name}/{file}", func(w http.ResponseWriter, r *http.Request) { h.serve(w, r, r.PathValue("file")) })
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// It fails only where there is no connection, as in tests.
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(maxReading))
 		if clean := path.Clean(r.URL.Path); r.URL.Path != clean && r.URL.Path != clean+"/" {
 			http.NotFound(w, r) // the mux would redirect
 			return
@@ -43,6 +46,10 @@ func Handler(source Source) http.Handler {
 		mux.ServeHTTP(w, r)
 	})
 }
+
+// maxReading is how long a reader may take over a report, which has a few MB at
+// most: those who fell asleep do not keep a connection.
+const maxReading = 10 * time.Minute
 
 type handler struct {
 	source Source

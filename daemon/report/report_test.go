@@ -356,3 +356,25 @@ func TestTheTableForOtherProgramsIsReadBack(t *testing.T) {
 		t.Errorf("got %q, %v", rows, err)
 	}
 }
+
+// timed is an answer that knows until when it may be written.
+type timed struct {
+	*httptest.ResponseRecorder
+	deadline time.Time
+}
+
+func (w *timed) SetWriteDeadline(t time.Time) error {
+	w.deadline = t
+	return nil
+}
+
+func TestReadersMayNotSleep(t *testing.T) {
+	h := Handler(source{"science": example()})
+	for _, path := range []string{"/report/", "/report/science", "/report/science/account.csv", "/report/gone", "/report//"} {
+		w := &timed{ResponseRecorder: httptest.NewRecorder()}
+		h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		if w.deadline.IsZero() {
+			t.Errorf("%s: got %d, which has no time limit", path, w.Code)
+		}
+	}
+}
