@@ -73,13 +73,13 @@ var ErrGone = errors.New("the transaction was rolled back")
 // Part runs f so that it takes effect whole or not at all, whatever else the
 // transaction does. With ErrGone the transaction has ended.
 func (t *Tx) Part(ctx context.Context, f func() error) error {
-	if _, err := t.tx.ExecContext(ctx, "SAVEPOINT part"); err != nil {
+	if _, err := t.stmts.exec(ctx, "part_begin"); err != nil {
 		return fmt.Errorf("begin part of a transaction: %w", err)
 	}
 	before := len(t.met.order)
 	err := f()
 	if err == nil {
-		if _, err := t.tx.ExecContext(ctx, "RELEASE part"); err != nil {
+		if _, err := t.stmts.exec(ctx, "part_end"); err != nil {
 			return fmt.Errorf("end part of a transaction: %w", err)
 		}
 		return nil
