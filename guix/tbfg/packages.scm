@@ -76,20 +76,25 @@ that was pulled."
       #:build-flags
       #~(list (string-append "-ldflags=-s -w -X main.version="
                              #$version))
+      ;; The other tests need root and a guix-daemon.
+      #:test-subdirs
+      #~(list "nix/..." "daemon/..." "config/..." "shepherd/...")
       #:phases
       #~(modify-phases %standard-phases
           (replace 'check
-            (lambda* (#:key tests? unpack-path #:allow-other-keys)
+            (lambda* (#:key tests? test-flags test-subdirs unpack-path
+                      #:allow-other-keys)
               (when tests?
                 ;; Without go.mod, tests have the settings of an old Go.
                 (setenv "GODEBUG" "httpmuxgo121=0,asynctimerchan=0")
                 (setenv "HOME"
                         (getcwd))
-                ;; The other tests need root and a guix-daemon.
-                (apply invoke "go" "test"
-                       (map (lambda (directory)
-                              (string-append unpack-path "/" directory "/..."))
-                            '("nix" "daemon" "config" "shepherd"))))))
+                (apply invoke
+                       "go"
+                       "test"
+                       (append (map (lambda (directory)
+                                      (string-append unpack-path "/" directory))
+                                    test-subdirs) test-flags)))))
           (add-after 'install 'install-names-and-manual
             (lambda _
               (let* ((bin (string-append #$output "/bin"))
