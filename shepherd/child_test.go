@@ -37,7 +37,7 @@ func child(t *testing.T, name, shell string, files ...*os.File) *exec.Cmd {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c", shell, self)
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", shell, self)
 	cmd.Env = append(os.Environ(), part+"="+name)
 	cmd.ExtraFiles = files
 	cmd.Stderr = os.Stderr

@@ -16,7 +16,7 @@ import (
 func TestTheExampleMails(t *testing.T) {
 	dir := t.TempDir()
 	sendmail, mail := filepath.Join(dir, "sendmail"), filepath.Join(dir, "mail")
-	if err := os.WriteFile(sendmail, []byte("#!/bin/sh\nexec cat >"+mail+"\n"), 0o755); err != nil {
+	if err := os.WriteFile(sendmail, []byte(shebang(t)+"exec cat >"+mail+"\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	a := &account.Account{Collection: "science", Evaluation: 1, Evaluations: []account.Evaluation{{Number: 1, Revision: "7c2f37388796"}},

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -98,6 +99,17 @@ func TestADataServiceWithoutLocations(t *testing.T) {
 	}
 }
 
+// shebang is the first line of a shell script. Where Guix builds packages there
+// is no /bin/sh.
+func shebang(t *testing.T) string {
+	t.Helper()
+	sh, err := exec.LookPath("sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "#!" + sh + "\n"
+}
+
 // Programs in the place of guix that go wrong. Real ones are in tests/system.
 func TestGuixThatGoesWrong(t *testing.T) {
 	x := newTeam(t, nil)
@@ -108,7 +120,7 @@ func TestGuixThatGoesWrong(t *testing.T) {
 		"it ends too early": {`echo '{"guix":"1.5.0","commits":[]}'`, "it ended before its work was done"},
 	} {
 		program := filepath.Join(dir, strings.ReplaceAll(name, " ", "-"))
-		x.Must(os.WriteFile(program, []byte("#!/bin/sh\n"+tt.script+"\n"), 0o755))
+		x.Must(os.WriteFile(program, []byte(shebang(t)+tt.script+"\n"), 0o755))
 		x.Must(x.PutCollection(t.Context(), daemon.Collection{Name: "g", Source: daemon.FromGuix, Guix: program, Packages: []string{"hello"}}))
 		_, err := x.Update(t.Context(), "g", false)
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
@@ -125,7 +137,7 @@ func TestGuixThatGoesWrong(t *testing.T) {
 func TestClosingKillsGuix(t *testing.T) {
 	x := newTeam(t, nil)
 	program, began := filepath.Join(t.TempDir(), "guix"), filepath.Join(t.TempDir(), "began")
-	x.Must(os.WriteFile(program, []byte("#!/bin/sh\ntouch "+began+"\nsleep 600 & wait\n"), 0o755))
+	x.Must(os.WriteFile(program, []byte(shebang(t)+"touch "+began+"\nsleep 600 & wait\n"), 0o755))
 	x.Must(x.PutCollection(t.Context(), daemon.Collection{Name: "g", Source: daemon.FromGuix, Guix: program, Packages: []string{"hello"}}))
 	done := make(chan error, 1)
 	go func() {

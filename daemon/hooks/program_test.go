@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -20,9 +21,14 @@ import (
 func script(t *testing.T, text string) string {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "hook")
+	// Where Guix builds packages there is no /bin/sh.
+	sh, err := exec.LookPath("sh")
+	if err != nil {
+		t.Fatal(err)
+	}
 	// Tests with scripts are not parallel: a fork elsewhere, while this file is
 	// written, would make its execution fail with "text file busy".
-	if err := os.WriteFile(name, []byte("#!/bin/sh\n"+text), 0o755); err != nil {
+	if err := os.WriteFile(name, []byte("#!"+sh+"\n"+text), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	return name
