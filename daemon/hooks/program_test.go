@@ -194,10 +194,33 @@ func TestWhatAProgramLeavesBehindIsKilled(t *testing.T) {
 	dead(t, pids(t, out)[0])
 }
 
+// daemonFile is where this program, when a test's program starts it as one that
+// leaves its group, writes its number.
+const daemonFile = "TBFG_TEST_DAEMON_FILE"
+
+func TestMain(m *testing.M) {
+	if file := os.Getenv(daemonFile); file != "" {
+		if _, err := syscall.Setsid(); err != nil {
+			panic(err)
+		}
+		if err := os.WriteFile(file, []byte(strconv.Itoa(os.Getpid())), 0o600); err != nil {
+			panic(err)
+		}
+		time.Sleep(1000 * time.Second)
+		return
+	}
+	os.Exit(m.Run())
+}
+
 func TestADaemonMayKeepTheOutput(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "pids")
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
 	// A program that has left its group is not waited for, and not killed.
-	if err := newProgram(new(logged), script(t, `setsid sh -c 'echo $$ > "$0"; exec sleep 1000' "$1" & while [ ! -s "$1" ]; do :; done`), out).tell(t.Context(), someEvent); err != nil {
+	program := script(t, daemonFile+`="$1" "$2" & while [ ! -s "$1" ]; do sleep 0.01; done`)
+	if err := newProgram(new(logged), program, out, self).tell(t.Context(), someEvent); err != nil {
 		t.Errorf("got the error %v, want none", err)
 	}
 	pid := pids(t, out)[0]

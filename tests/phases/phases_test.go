@@ -6,6 +6,7 @@ package phases
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -49,7 +50,7 @@ func TestCheckPhase(t *testing.T) {
 		t.Skip("TBFG_SOAK is not set")
 	}
 	b := prepare(t)
-	_, log := b.build(t, "nix/...", "daemon/...", "config/...", "shepherd/...")
+	_, log := b.build(t, strings.Fields(os.Getenv("TBFG_SOAK"))...)
 	for _, line := range regexp.MustCompile(`(?m)^ *--- SKIP.*\n.*`).FindAllString(log, -1) {
 		t.Log(line)
 	}
@@ -205,9 +206,9 @@ func (b builder) build(t *testing.T, subdirs ...string) (out, log string) {
 	cmd := b.Command(t.Context(), "guix", append([]string{
 		"repl", "-L", tree + "/guix", "--", tree + "/tests/phases/build.scm", "/inputs"}, subdirs...)...)
 	var diag bytes.Buffer
-	cmd.Stderr = &diag
+	f, _ := os.Create("/tmp/w/phases.log")
+	cmd.Stderr = io.MultiWriter(&diag, f)
 	text, err := cmd.Output()
-	os.WriteFile("/tmp/w/phases.log", diag.Bytes(), 0o644)
 	t.Logf("built in %s", time.Since(begin))
 	if err != nil {
 		tail := diag.Bytes()
