@@ -39,6 +39,7 @@ soak: ## kill the coordinator a thousand times, follow its events for minutes, t
 	TBFG_FOLLOW=5m $(GO) test -count=1 -timeout 30m -v -run Follows ./tests/bffe
 	$(GO) test -count=20 -timeout 30m -v -run ThreeMachines ./tests/system
 	TBFG_LARGE_LOGS=1000 $(GO) test -count=1 -timeout 60m -v -run LargeLogs ./tests/system
+	TBFG_SOAK=1 $(GO) test -count=1 -timeout 30m -v -run CheckPhase ./tests/phases
 
 bench: ## race peers and print figures; ONLY=NAME runs one
 	$(GO) run ./tests/bench $(ONLY)

@@ -6,7 +6,7 @@
 ;; go-build-system, with every argument and phase of the package.  Only its
 ;; inputs, which nobody can build here, have stand-ins out of the directory
 ;; INPUTS: the libraries' sources, and links to the host's compilers and tools.
-;; The check phase tests the subdirectories, or with none does nothing.
+;; The check phase tests the subdirectories, or with none what the package says.
 ;;
 ;; Prints the output of the package; the log goes to standard error.
 
@@ -146,12 +146,12 @@ for their own tests: those have none here, and would be missed were they needed.
            #:outputs (bag-outputs bag)
            #:system (bag-system bag)
            #:guile guile
-           (if (null? subdirectories)
-               (substitute-keyword-arguments (bag-arguments bag)
-                 ((#:tests? _ #t) #f))
-               (substitute-keyword-arguments (bag-arguments bag)
-                 ((#:test-flags _ #f) #~(list "-v"))
-                 ((#:test-subdirs _ #f) #~(list #$@subdirectories)))))))
+           (substitute-keyword-arguments (bag-arguments bag)
+             ((#:test-flags _ #f) #~(list "-v"))
+             ((#:test-subdirs own)
+              (if (null? subdirectories)
+                  own
+                  #~(list #$@subdirectories)))))))
 
 (with-store store
   (parameterize ((%graft? #f))
