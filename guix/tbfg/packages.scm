@@ -89,9 +89,7 @@ that was pulled."
                 (setenv "GODEBUG" "httpmuxgo121=0,asynctimerchan=0")
                 (setenv "HOME"
                         (getcwd))
-                (apply invoke
-                       "go"
-                       "test"
+                (apply invoke "go" "test"
                        (append (map (lambda (directory)
                                       (string-append unpack-path "/" directory))
                                     test-subdirs) test-flags)))))
