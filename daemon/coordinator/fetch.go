@@ -13,6 +13,8 @@ import (
 
 // readDerivation reads one derivation in the store of this machine, without its
 // arguments and environment. The error is [fs.ErrNotExist] if it is not there.
+// That the text belongs to the path is the guix-daemon's word, as for all in
+// Guix that reads the store.
 func (c *Coordinator) readDerivation(path storepath.Path) (*derivation.Derivation, error) {
 	if c.Read == nil {
 		return nil, fs.ErrNotExist
@@ -24,25 +26,28 @@ func (c *Coordinator) readDerivation(path storepath.Path) (*derivation.Derivatio
 	return parseDerivation(path, text)
 }
 
-// fetchDerivation gets one from a server.
+// fetchDerivation gets one from a server. A derivation's path follows from its
+// text: a server cannot pass another one off, signed or not.
 func (c *Coordinator) fetchDerivation(urls []string, path storepath.Path) (*derivation.Derivation, error) {
 	text, err := c.fetch(urls, path)
 	if err != nil {
 		return nil, err
 	}
-	return parseDerivation(path, text)
+	drv, err := parseDerivation(path, text)
+	if err != nil {
+		return nil, err
+	}
+	own, err := drv.TextPath(path.Dir(), strings.TrimSuffix(path.Name(), ".drv"), text)
+	if err != nil || own != path {
+		return nil, daemon.Errorf(daemon.Invalid, "what was fetched as %s is another derivation (%s)", path, own)
+	}
+	return drv, nil
 }
 
 func parseDerivation(path storepath.Path, text []byte) (*derivation.Derivation, error) {
 	drv, err := derivation.ParseLinks(text)
 	if err != nil {
 		return nil, daemon.Errorf(daemon.Invalid, "%s is not a sound derivation: %v", path, err)
-	}
-	// A derivation's path follows from its text: a substitute server
-	// cannot pass another one off, signed or not.
-	own, err := drv.TextPath(path.Dir(), strings.TrimSuffix(path.Name(), ".drv"), text)
-	if err != nil || own != path {
-		return nil, daemon.Errorf(daemon.Invalid, "what was fetched as %s is another derivation (%s)", path, own)
 	}
 	return drv, nil
 }
