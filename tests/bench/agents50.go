@@ -55,7 +55,7 @@ func init() {
 				}
 				profile := filepath.Join(state, "profile")
 				var perSecond float64
-				err = coordinate(ctx, state, m, func(c *coordinator.Coordinator) error {
+				err = coordinate(ctx, state, m.Path("/gnu/store"), func(c *coordinator.Coordinator) error {
 					builds, err := submitAll(ctx, c, roots, 8, true)
 					if err != nil {
 						return err

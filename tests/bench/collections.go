@@ -43,7 +43,7 @@ func init() {
 				if err != nil {
 					return 0, err
 				}
-				err = coordinate(ctx, state, m, func(c *coordinator.Coordinator) error {
+				err = coordinate(ctx, state, m.Path("/gnu/store"), func(c *coordinator.Coordinator) error {
 					return withKeeper(c, guixOf(m), func(k *collection.Keeper) error {
 						spec := daemon.Collection{Name: "science", Source: daemon.FromGuix, Modules: []string{"gnu/packages/algebra.scm", "gnu/packages/maths.scm"}}
 						if err := c.PutCollection(ctx, spec); err != nil {

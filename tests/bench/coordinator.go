@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"time"
 
@@ -79,15 +80,32 @@ func (s *setup) fresh() (string, error) {
 	return dir, err
 }
 
+// plain copies a graph's derivations out of a machine, whose store is an overlay:
+// the store of a farm is none, and to open a file takes twice the time there.
+func (s *setup) plain(m *machine.Machine, graph []datastore.Node) (string, error) {
+	dir, err := s.fresh()
+	for _, n := range graph {
+		var text []byte
+		if err == nil {
+			text, err = os.ReadFile(m.Path(string(n.Path)))
+		}
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, n.Path.Base()), text, 0o444)
+		}
+	}
+	return dir, err
+}
+
 // coordinate runs f with a coordinator whose state is in a directory; it finds
-// derivations in the store of a machine, if there is one.
-func coordinate(ctx context.Context, state string, m *machine.Machine, f func(*coordinator.Coordinator) error) (err error) {
+// derivations in another one, if there is a name.
+func coordinate(ctx context.Context, state, derivations string, f func(*coordinator.Coordinator) error) (err error) {
 	frugal, cancel := context.WithCancel(ctx)
 	defer cancel()
+	runtime.GC()        // what was prepared is not the coordinator's
 	memory.Save(frugal) // as the daemon
 	var dir *os.File
-	if m != nil {
-		if dir, err = os.Open(m.Path("/gnu/store")); err != nil {
+	if derivations != "" {
+		if dir, err = os.Open(derivations); err != nil {
 			return err
 		}
 		defer dir.Close()

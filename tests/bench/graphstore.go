@@ -14,7 +14,8 @@ import (
 
 // Our time begins with the first submission to an empty database and ends when
 // the last one is acknowledged: then every derivation below is on the disk. Guile
-// only reads the graph; its own time is that of the race drv-read.
+// only reads the graph, through the overlay of its machine, which is less than a
+// hundredth of its time.
 func init() {
 	register(&race{
 		name: "graph-store",
@@ -36,12 +37,16 @@ func init() {
 			for i, n := range graph {
 				paths[i] = storepath.Path(strings.Clone(string(n.Path))) // which do not hold the graph in memory
 			}
+			store, err := s.plain(m, graph)
+			if err != nil {
+				return nil, nil, err
+			}
 			ours = func(ctx context.Context) (value float64, err error) {
 				state, err := s.fresh()
 				if err != nil {
 					return 0, err
 				}
-				err = coordinate(ctx, state, m, func(c *coordinator.Coordinator) error {
+				err = coordinate(ctx, state, store, func(c *coordinator.Coordinator) error {
 					start := time.Now()
 					if _, err := submitAll(ctx, c, roots, len(roots), false); err != nil {
 						return err
@@ -80,7 +85,7 @@ func init() {
 				if err := storeGraph(ctx, state, graph); err != nil {
 					return 0, err
 				}
-				err = coordinate(ctx, state, m, func(c *coordinator.Coordinator) error {
+				err = coordinate(ctx, state, m.Path("/gnu/store"), func(c *coordinator.Coordinator) error {
 					start := time.Now()
 					builds, err := submitAll(ctx, c, roots, 8, true)
 					value = float64(builds) / time.Since(start).Seconds()

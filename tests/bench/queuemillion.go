@@ -142,7 +142,7 @@ func newQueue(ctx context.Context, s *setup, graph []datastore.Node, n int) (*qu
 			q.systems = append(q.systems, node.Derivation.System)
 		}
 	}
-	err = coordinate(ctx, state, nil, func(c *coordinator.Coordinator) (err error) {
+	err = coordinate(ctx, state, "", func(c *coordinator.Coordinator) (err error) {
 		if q.agent, err = c.NewAgent(ctx, "", "bench", ""); err == nil {
 			q.password, err = c.NewPassword(ctx, q.agent)
 		}

@@ -61,7 +61,7 @@ func measureReport(ctx context.Context, s *setup) (f figure, err error) {
 	if err := os.WriteFile(file, []byte(strings.Join(drvs, "\n")), 0o644); err != nil {
 		return f, err
 	}
-	err = coordinate(ctx, state, nil, func(c *coordinator.Coordinator) error {
+	err = coordinate(ctx, state, "", func(c *coordinator.Coordinator) error {
 		return withKeeper(c, nil, func(k *collection.Keeper) error {
 			f, err = reportFigures(ctx, s, c, k, program, file)
 			return err
