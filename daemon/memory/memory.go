@@ -17,9 +17,9 @@ import (
 )
 
 const (
-	garbage    = 64 << 20
+	garbage    = 28 << 20
 	leastSpare = 25 // percent of what is in use
-	mostSpare  = 400
+	mostSpare  = 1000
 )
 
 // Save keeps garbage small until ctx ends, unless the environment says how much
@@ -45,9 +45,10 @@ func (k *keeper) adjust() {
 		debug.SetGCPercent(100) // Go's own
 		return
 	}
-	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	// Go reckons the stacks to what is in use.
+	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}}
 	metrics.Read(live)
-	if percent := gcPercent(live[0].Value.Uint64()); percent != k.now {
+	if percent := gcPercent(live[0].Value.Uint64() + live[1].Value.Uint64()); percent != k.now {
 		debug.SetGCPercent(percent)
 		k.now = percent
 	}

@@ -23,7 +23,7 @@ func init() {
 		peer: "Guix's own read-derivation-from-file, in Guile, which stores nothing",
 		unit: "derivations/s",
 		goal: atLeast(20),
-		runs: 5,
+		runs: 11,
 		prepare: func(ctx context.Context, s *setup) (ours, peers side, err error) {
 			m, roots, err := s.realGraph(ctx)
 			if err != nil {
