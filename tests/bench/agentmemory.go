@@ -11,9 +11,10 @@ import (
 	"codeberg.org/tbfg/tbfg/tests/toy"
 )
 
-// The memory of an agent by itself, in a process of its own: idle, and the
-// most that it had when it has sent a large output. As lzip it is a smaller
-// one: that takes minutes, and memory does not depend on it.
+// What an agent by itself costs, in a process of its own: its memory, idle, and the
+// most that it had when it has sent a large output; its processor time for a tiny
+// build with an output that is sent. As lzip the large output is a smaller one: that
+// takes minutes, and memory does not depend on it.
 func init() {
 	register(&race{
 		name: "agent-memory",
@@ -34,6 +35,7 @@ func init() {
 			if err != nil {
 				return figure{}, err
 			}
+			cpu := figure{race: &race{name: "agent-cpu", unit: "ms/build"}}
 			idle, zstd, lzip := one("idle", 30), one("zstd", 60), one("lzip", 110)
 			for _, part := range []struct {
 				compression string
@@ -48,6 +50,13 @@ func init() {
 					return figure{}, err
 				} else {
 					idle.ours = append(idle.ours, mb)
+				}
+				if part.compression == "zstd" {
+					per, err := a.costOf(ctx, p, shop, 100)
+					if err != nil {
+						return figure{}, err
+					}
+					cpu.ours = []float64{per}
 				}
 				// Half of each block is random.
 				drv, err := shop.Add(ctx, toy.Recipe{Name: "large-" + part.compression, Script: fmt.Sprintf(
@@ -66,7 +75,7 @@ func init() {
 				part.figure.ours = []float64{mb}
 				p.Stop(10 * time.Second)
 			}
-			idle.more = []figure{zstd, lzip}
+			idle.more = []figure{zstd, lzip, cpu}
 			return idle, nil
 		},
 	})
@@ -115,6 +124,28 @@ func (k *keeper) run(ctx context.Context, compression string) (*machine.Process,
 	}
 	_, err = p.WaitLine(ctx, "currently allocated 0 builds")
 	return p, err
+}
+
+// costOf is the agent's processor time for each of n tiny builds, in ms.
+func (k *keeper) costOf(ctx context.Context, agent *machine.Process, shop *toy.Shop, n int) (float64, error) {
+	drvs, err := shop.AddMany(ctx, n, toy.Recipe{Name: "tiny", Script: `echo "$number" >"$out"`})
+	if err != nil {
+		return 0, err
+	}
+	before, err := processTime(agent.Pid())
+	if err != nil {
+		return 0, err
+	}
+	for _, drv := range drvs {
+		if _, err := k.client.Submit(ctx, daemon.Submission{Derivation: drv.Path}); err != nil {
+			return 0, err
+		}
+	}
+	if err := (&farm{client: k.client}).wait(ctx); err != nil {
+		return 0, err
+	}
+	after, err := processTime(agent.Pid())
+	return (after - before).Seconds() * 1000 / float64(n), err
 }
 
 func (k *keeper) build(ctx context.Context, drv *toy.Drv) error {

@@ -57,7 +57,7 @@ func init() {
 			}
 			busy := f.cmd.ProcessState.UserTime() + f.cmd.ProcessState.SystemTime()
 			// The first half is for the pools to fill, and for the collector's
-			// pace, which the farm sets anew every ten seconds.
+			// pace, which follows what is in use.
 			settled := samples[len(samples)/2]
 			last := samples[len(samples)-1]
 			s.progress(fmt.Sprintf("%d events reached followers in %v, with %.1f s of the coordinator's processor time; median %s ms; memory before %.0f MB, then %.0f, %.0f, %.0f MB",
