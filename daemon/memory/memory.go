@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	garbage    = 28 << 20
+	garbage    = 14 << 20
 	leastSpare = 25 // percent of what is in use
 	mostSpare  = 1000
 )

@@ -10,7 +10,7 @@ import (
 
 func TestGarbageIsBounded(t *testing.T) {
 	for live, want := range map[uint64]int{
-		0: 1000, 2 << 20: 1000, 4 << 20: 700, 28 << 20: 100, 29 << 20: 75, 56 << 20: 50, 112 << 20: 25, 1 << 40: 25,
+		0: 1000, 1 << 20: 1000, 2 << 20: 700, 14 << 20: 100, 15 << 20: 75, 28 << 20: 50, 56 << 20: 25, 1 << 40: 25,
 	} {
 		if got := gcPercent(live); got != want {
 			t.Errorf("with %d MiB in use: got %d %%, want %d", live>>20, got, want)
