@@ -50,8 +50,11 @@ func tokenFile(conf config.Config) string {
 	if file := conf.Coordinator.ClientToken; file != "" {
 		return file
 	}
-	return filepath.Join(conf.StateDir, "secrets", secrets.ClientToken)
+	return filepath.Join(secretsDir(conf), secrets.ClientToken)
 }
+
+// secretsDir is where a farm has its secrets.
+func secretsDir(conf config.Config) string { return filepath.Join(conf.StateDir, "secrets") }
 
 // isOurs tells whether all addresses of a host are this machine's, and beyond
 // loopback.

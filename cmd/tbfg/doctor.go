@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -148,7 +147,7 @@ func examineState(conf config.Config) []doctor.Finding {
 		return findings // said already
 	}
 	owner := info.Sys().(*syscall.Stat_t)
-	return append(findings, doctor.Secrets(filepath.Join(conf.StateDir, "secrets"), int(owner.Uid), int(owner.Gid))...)
+	return append(findings, doctor.Secrets(secretsDir(conf), int(owner.Uid), int(owner.Gid))...)
 }
 
 // printFindings prints a line for each.

@@ -22,14 +22,12 @@ func (f *farm) openKeys(ctx context.Context) (err error) {
 	if f.signingKey, err = heed(ctx, "the signing key", f.secrets.File(secrets.SigningKey), readSigningKey, f.log); err != nil {
 		return err
 	}
-	file := f.conf.Coordinator.ClientToken
-	if file == "" {
-		file = f.secrets.File(secrets.ClientToken)
+	if f.conf.Coordinator.ClientToken == "" {
 		if err := f.secrets.Make(secrets.ClientToken, newClientToken); err != nil {
 			return err
 		}
 	}
-	f.clientToken, err = heed(ctx, "the clients' token", file, readClientToken(f.log), f.log)
+	f.clientToken, err = heed(ctx, "the clients' token", tokenFile(f.conf), readClientToken(f.log), f.log)
 	return err
 }
 

@@ -134,7 +134,7 @@ func (f *farm) localCredentials(ctx context.Context) (uuid, password string, err
 
 // checkSecrets warns of secrets that others can get at.
 func (f *farm) checkSecrets() {
-	problems, err := secrets.Check(filepath.Join(f.conf.StateDir, "secrets"), os.Geteuid(), os.Getegid())
+	problems, err := secrets.Check(secretsDir(f.conf), os.Geteuid(), os.Getegid())
 	if err != nil {
 		f.log.Warn("cannot look whether the secrets are kept from others", "err", err)
 	}

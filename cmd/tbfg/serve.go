@@ -138,7 +138,7 @@ func openFarm(ctx context.Context, conf config.Config, l *live, log *slog.Logger
 	if err != nil {
 		return f, err
 	}
-	if f.secrets, err = secrets.Open(filepath.Join(conf.StateDir, "secrets")); err != nil {
+	if f.secrets, err = secrets.Open(secretsDir(conf)); err != nil {
 		return f, err
 	}
 	if err := f.openKeys(ctx); err != nil {

@@ -81,21 +81,17 @@ func (f *File) Abort() error {
 
 // WriteFile writes a whole file.
 func WriteFile(name string, data []byte, mode os.FileMode) error {
-	f, err := Create(name, mode)
-	if err != nil {
-		return err
-	}
-	defer f.Abort()
-	if _, err := f.Write(data); err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
-	}
-	return f.Commit()
+	return writeFile(name, data, mode, (*File).Commit)
 }
 
 // ReplaceFile is WriteFile for what may be lost in a power failure: it does
 // not wait for the disk. A reader finds the old file or the new one, after a
 // power failure perhaps neither.
 func ReplaceFile(name string, data []byte, mode os.FileMode) error {
+	return writeFile(name, data, mode, (*File).appear)
+}
+
+func writeFile(name string, data []byte, mode os.FileMode, finish func(*File) error) error {
 	f, err := Create(name, mode)
 	if err != nil {
 		return err
@@ -104,7 +100,7 @@ func ReplaceFile(name string, data []byte, mode os.FileMode) error {
 	if _, err := f.Write(data); err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
 	}
-	return f.appear()
+	return finish(f)
 }
 
 // MkdirAll makes a directory and those above it, so that they last.

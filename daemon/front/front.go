@@ -12,6 +12,7 @@ import (
 
 	"codeberg.org/tbfg/tbfg/daemon"
 	"codeberg.org/tbfg/tbfg/daemon/buildlog"
+	"codeberg.org/tbfg/tbfg/daemon/patience"
 )
 
 // A Farm is what there is to know for the logs and the page; the coordinator
@@ -43,7 +44,7 @@ func Handler(logs *buildlog.Store, farm Farm, bffe *url.URL) http.Handler {
 		mux.Handle("GET /{$}", &page{logs, farm})
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		limitTime(w, 0) // a log has more, and the proxy does not know
+		patience.Limit(w, 0) // a log has more, and the proxy does not know
 		if r.URL.Path != path.Clean(r.URL.Path) {
 			// The mux would redirect, which the APIs never do either.
 			rest.ServeHTTP(w, r)

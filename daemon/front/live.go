@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"strings"
+
+	"codeberg.org/tbfg/tbfg/daemon/patience"
 )
 
 // sendLive sends a log under way: what there is, size bytes at least, or the
@@ -37,7 +39,7 @@ func sendLive(w http.ResponseWriter, r *http.Request, text io.Reader, size int64
 	}
 	connection := http.NewResponseController(w)
 	write := func(p []byte) {
-		limitTime(w, 0)
+		patience.Limit(w, 0)
 		_, err := w.Write(p)
 		if err == nil {
 			err = connection.Flush()

@@ -9,10 +9,10 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon"
 	"codeberg.org/tbfg/tbfg/daemon/buildlog"
+	"codeberg.org/tbfg/tbfg/daemon/patience"
 )
 
 // contentType is that of the post's nginx.
@@ -172,7 +172,7 @@ func sendFile(w http.ResponseWriter, r *http.Request, f *os.File, v version, kee
 		log.send(w, r, false)
 		return nil
 	}
-	limitTime(w, v.size)
+	patience.Limit(w, v.size)
 	v.describe(w, false)
 	if wantsAll(r) {
 		v.announce(w, v.size)
@@ -192,19 +192,4 @@ func wantsAll(r *http.Request) bool {
 		}
 	}
 	return r.Method == http.MethodGet
-}
-
-// patience is how long a reader may take nothing of what it is sent, and
-// slowest how many bytes a second it must take of a whole log.
-const (
-	patience = time.Minute
-	slowest  = 4 << 10
-)
-
-// limitTime bounds how long so many bytes may take, so that readers who fell
-// asleep do not keep a connection and an open file each.
-func limitTime(w http.ResponseWriter, size int64) {
-	limit := patience + time.Duration(size/slowest)*time.Second
-	// It fails only where there is no connection, as in tests.
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(limit))
 }

@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"codeberg.org/tbfg/tbfg/daemon/patience"
 )
 
 // maxBody bounds what is handed on of a request's body. Pages have forms at
@@ -78,7 +80,7 @@ func explainBFFE(w http.ResponseWriter, r *http.Request, bffe *url.URL, err erro
 		panic(http.ErrAbortHandler) // nobody is there to read it
 	}
 	slog.Warn("the front end does not answer", "bffe", bffe.Redacted(), "path", r.URL.Path, "err", err)
-	limitTime(w, 0)
+	patience.Limit(w, 0)
 	status := http.StatusBadGateway
 	var timeout net.Error
 	if errors.As(err, &timeout) && timeout.Timeout() || errors.Is(err, context.DeadlineExceeded) {

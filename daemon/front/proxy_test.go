@@ -11,9 +11,9 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon"
+	"codeberg.org/tbfg/tbfg/daemon/patience/patiencetest"
 )
 
 // inFrontOf is a front door before a front end.
@@ -220,17 +220,6 @@ func TestWithoutTheFrontEndThePageSaysSoAndLogsAreThere(t *testing.T) {
 	}
 }
 
-// timed is the answer of which a time limit was last set.
-type timed struct {
-	*httptest.ResponseRecorder
-	deadline time.Time
-}
-
-func (w *timed) SetWriteDeadline(t time.Time) error {
-	w.deadline = t
-	return nil
-}
-
 func TestWhatTheFrontEndStreamsHasNoEnd(t *testing.T) {
 	bffe := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer bffe.Close()
@@ -240,10 +229,10 @@ func TestWhatTheFrontEndStreamsHasNoEnd(t *testing.T) {
 	}
 	handler := Handler(newWriter(t).logs, new(someFarm), at)
 	for _, limited := range []bool{false, true} {
-		w := &timed{ResponseRecorder: httptest.NewRecorder()}
+		w := patiencetest.NewAnswer()
 		handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/events", nil))
-		if w.deadline.IsZero() == limited {
-			t.Errorf("got %d and the deadline %v, want one: %v", w.Code, w.deadline, limited)
+		if w.Deadline.IsZero() == limited {
+			t.Errorf("got %d and the deadline %v, want one: %v", w.Code, w.Deadline, limited)
 		}
 		bffe.Close() // then the answer is ours
 	}

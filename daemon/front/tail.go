@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"os"
 	"strconv"
+
+	"codeberg.org/tbfg/tbfg/daemon/patience"
 )
 
 // Of a log's end so much can be had, in lines and in bytes.
@@ -32,7 +34,7 @@ func parseTail(query url.Values) (lines int, err error) {
 
 // sendTail sends the last lines of a finished log.
 func sendTail(w http.ResponseWriter, r *http.Request, f *os.File, v version, lines int) error {
-	limitTime(w, v.size)
+	patience.Limit(w, v.size)
 	return decompress(f, v.size, func(z io.Reader) error {
 		end, err := tail(z, lines)
 		if err != nil {

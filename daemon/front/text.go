@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 
+	"codeberg.org/tbfg/tbfg/daemon/patience"
+
 	"github.com/klauspost/compress/gzip"
 )
 
@@ -90,7 +92,7 @@ func sendText(w http.ResponseWriter, r *http.Request, f *os.File, v version, kee
 			}
 			z = io.MultiReader(text, z) // several gzip files in one
 		}
-		limitTime(w, v.size)
+		patience.Limit(w, v.size)
 		v.describe(w, true)
 		header.Set("Last-Modified", v.modified().Format(http.TimeFormat))
 		if r.Method != http.MethodHead {
@@ -119,7 +121,7 @@ func stream(w http.ResponseWriter, r *http.Request, text io.Reader) {
 	for {
 		n, err := fill(chunk[:], text)
 		if n > 0 {
-			limitTime(w, int64(n))
+			patience.Limit(w, int64(n))
 			if _, err := w.Write(chunk[:n]); err != nil {
 				panic(http.ErrAbortHandler) // the reader is gone, or asleep
 			}

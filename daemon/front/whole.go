@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"codeberg.org/tbfg/tbfg/daemon/patience"
 )
 
 // A version tells a file from one that took its place, and from what it was
@@ -71,7 +73,7 @@ type whole struct {
 }
 
 func (l whole) send(w http.ResponseWriter, r *http.Request, text bool) {
-	limitTime(w, int64(len(l.data)))
+	patience.Limit(w, int64(len(l.data)))
 	l.describe(w, text)
 	if wantsAll(r) {
 		l.announce(w, int64(len(l.data)))

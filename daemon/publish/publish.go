@@ -14,6 +14,7 @@ import (
 
 	"codeberg.org/tbfg/tbfg/daemon"
 	"codeberg.org/tbfg/tbfg/daemon/outputs"
+	"codeberg.org/tbfg/tbfg/daemon/patience"
 	"codeberg.org/tbfg/tbfg/nix/base32"
 	"codeberg.org/tbfg/tbfg/nix/narinfo"
 	"codeberg.org/tbfg/tbfg/nix/storepath"
@@ -50,7 +51,7 @@ func Handler(kept *outputs.Store, farm Farm, signer Signer, rest http.Handler) h
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// The mux would redirect to a clean path, which nothing here does.
 		if ours(r.URL.Path) && r.URL.Path == path.Clean(r.URL.Path) {
-			limitTime(w, 0) // an archive has more
+			patience.Limit(w, 0) // an archive has more
 			mux.ServeHTTP(w, r)
 			return
 		}
@@ -146,7 +147,7 @@ func (p *publisher) serveArchive(w http.ResponseWriter, r *http.Request) {
 		notFound(w, r)
 		return
 	}
-	limitTime(w, meta.FileSize)
+	patience.Limit(w, meta.FileSize)
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Etag", `"`+strings.TrimPrefix(meta.Hash, "sha256:")+"-"+meta.Compression+`"`)
 	http.ServeContent(w, r, "", time.Time{}, f)
@@ -173,19 +174,4 @@ func fail(w http.ResponseWriter, r *http.Request, err error) {
 // is not.
 func believe(w http.ResponseWriter, age time.Duration) {
 	w.Header().Set("Cache-Control", fmt.Sprintf("max-age=%d", int(age.Seconds())))
-}
-
-// patience is how long a reader may take over an archive, besides a second for
-// each slowest bytes of it.
-const (
-	patience = time.Minute
-	slowest  = 4 << 10
-)
-
-// limitTime bounds how long so many bytes may take, so that readers who fell
-// asleep do not keep a connection and an open file each.
-func limitTime(w http.ResponseWriter, size int64) {
-	limit := patience + time.Duration(size/slowest)*time.Second
-	// It fails only where there is no connection, as in tests.
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(limit))
 }

@@ -13,12 +13,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon"
 	"codeberg.org/tbfg/tbfg/daemon/coordinator"
 	"codeberg.org/tbfg/tbfg/daemon/coordinator/coordinatortest"
 	"codeberg.org/tbfg/tbfg/daemon/outputs"
+	"codeberg.org/tbfg/tbfg/daemon/patience/patiencetest"
 	"codeberg.org/tbfg/tbfg/nix/base32"
 	"codeberg.org/tbfg/tbfg/nix/nar"
 	"codeberg.org/tbfg/tbfg/nix/narinfo"
@@ -230,17 +230,6 @@ func TestArchivesAreThoseOfTheirNarinfo(t *testing.T) {
 	}
 }
 
-// timed is an answer that knows until when it may be written.
-type timed struct {
-	*httptest.ResponseRecorder
-	deadline time.Time
-}
-
-func (w *timed) SetWriteDeadline(t time.Time) error {
-	w.deadline = t
-	return nil
-}
-
 // Who sends request after request and reads no answer is left at some time.
 func TestReadersMayNotSleep(t *testing.T) {
 	s := newShop(t)
@@ -249,9 +238,9 @@ func TestReadersMayNotSleep(t *testing.T) {
 	item := s.output(drv)
 	for _, path := range []string{"/nix-cache-info", "/signing-key.pub", "/" + item.HashPart() + ".narinfo", "/x.narinfo",
 		"/nar/none/" + build + "/" + item.Base(), "/nar/none/" + build + "/x", "/nar/x"} {
-		w := &timed{ResponseRecorder: httptest.NewRecorder()}
+		w := patiencetest.NewAnswer()
 		s.handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
-		if w.deadline.IsZero() {
+		if w.Deadline.IsZero() {
 			t.Errorf("%s: got %d, which has no time limit", path, w.Code)
 		}
 	}

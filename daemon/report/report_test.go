@@ -24,6 +24,7 @@ import (
 
 	"codeberg.org/tbfg/tbfg/daemon"
 	"codeberg.org/tbfg/tbfg/daemon/account"
+	"codeberg.org/tbfg/tbfg/daemon/patience/patiencetest"
 	"codeberg.org/tbfg/tbfg/nix/storepath"
 
 	"github.com/google/go-cmp/cmp"
@@ -357,23 +358,12 @@ func TestTheTableForOtherProgramsIsReadBack(t *testing.T) {
 	}
 }
 
-// timed is an answer that knows until when it may be written.
-type timed struct {
-	*httptest.ResponseRecorder
-	deadline time.Time
-}
-
-func (w *timed) SetWriteDeadline(t time.Time) error {
-	w.deadline = t
-	return nil
-}
-
 func TestReadersMayNotSleep(t *testing.T) {
 	h := Handler(source{"science": example()})
 	for _, path := range []string{"/report/", "/report/science", "/report/science/account.csv", "/report/gone", "/report//"} {
-		w := &timed{ResponseRecorder: httptest.NewRecorder()}
+		w := patiencetest.NewAnswer()
 		h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
-		if w.deadline.IsZero() {
+		if w.Deadline.IsZero() {
 			t.Errorf("%s: got %d, which has no time limit", path, w.Code)
 		}
 	}
