@@ -11,14 +11,10 @@ import (
 	"codeberg.org/tbfg/tbfg/nix/storepath"
 )
 
-// Limits of a graph. The largest real ones have some ten thousand nodes.
+// How many nodes are remembered while submissions need them.
 const (
-	maxGraph     = 200_000 // derivations
-	graphFetches = 16      // from servers at the same time, for one submission
-	maxAsked     = 256     // derivations that the database is asked for at once
-	enoughAsked  = 64      // for which it is asked before others are read: going down first, parts are whole soon
-	maxKept      = 20_000  // nodes of a list of servers; with large texts some hundred MB
-	maxLists     = 20
+	maxKept  = 20_000 // of a list of servers; with large texts some hundred MB
+	maxLists = 20
 )
 
 // graphs are the derivations that submissions read.

@@ -33,6 +33,14 @@ type walk struct {
 	fetchers int
 }
 
+// Limits of a walk. The largest real graphs have some ten thousand nodes.
+const (
+	maxGraph     = 200_000 // derivations
+	graphFetches = 16      // from servers at the same time, for one submission
+	maxAsked     = 256     // derivations that the database is asked for at once
+	enoughAsked  = 64      // for which it is asked before others are read: going down first, parts are whole soon
+)
+
 // maxReaders is how many readers there are: some may wait for the disk.
 var maxReaders = max(4, runtime.GOMAXPROCS(0))
 

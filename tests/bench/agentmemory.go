@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon"
-	"codeberg.org/tbfg/tbfg/daemon/clientapi"
 	"codeberg.org/tbfg/tbfg/tests/machine"
 	"codeberg.org/tbfg/tbfg/tests/toy"
 )
@@ -23,15 +22,11 @@ func init() {
 			one := func(name string, most float64) figure {
 				return figure{race: &race{name: "agent-memory-" + name, unit: "MB", goal: atMost(most)}}
 			}
-			m, err := s.machine(ctx)
+			m, shop, f, err := s.farm(ctx, "keep_outputs = true", "enabled = false")
 			if err != nil {
 				return figure{}, err
 			}
-			shop, err := s.shop(ctx, m)
-			if err != nil {
-				return figure{}, err
-			}
-			a, err := s.keeper(ctx, m)
+			a, err := newKeeper(ctx, m, f)
 			if err != nil {
 				return figure{}, err
 			}
@@ -84,22 +79,13 @@ func init() {
 // keeper is a farm that keeps outputs, with an agent that can be run.
 type keeper struct {
 	*machine.Machine
-	client      *clientapi.Client
-	agents      string
+	*farm
 	id          string
 	passwordArg string
 }
 
-func (s *setup) keeper(ctx context.Context, m *machine.Machine) (*keeper, error) {
-	program, err := s.program(ctx)
-	if err != nil {
-		return nil, err
-	}
-	f, err := serve(ctx, m, program, "keep_outputs = true", "enabled = false")
-	if err != nil {
-		return nil, err
-	}
-	k := &keeper{Machine: m, client: f.client, agents: f.agents, passwordArg: "--password-file=/etc/tbfg-password"}
+func newKeeper(ctx context.Context, m *machine.Machine, f *farm) (k *keeper, err error) {
+	k = &keeper{Machine: m, farm: f, passwordArg: "--password-file=/etc/tbfg-password"}
 	k.id, err = k.client.NewAgent(ctx, "bench", "")
 	if err != nil {
 		return nil, err
@@ -141,7 +127,7 @@ func (k *keeper) costOf(ctx context.Context, agent *machine.Process, shop *toy.S
 			return 0, err
 		}
 	}
-	if err := (&farm{client: k.client}).wait(ctx); err != nil {
+	if err := k.wait(ctx); err != nil {
 		return 0, err
 	}
 	after, err := processTime(agent.Pid())

@@ -45,19 +45,7 @@ func init() {
 // farm200 prepares the race with a farm that has some keys set.
 func farm200(coordinator, localAgent string) func(context.Context, *setup) (ours, peers side, err error) {
 	return func(ctx context.Context, s *setup) (ours, peers side, err error) {
-		m, err := s.machine(ctx)
-		if err != nil {
-			return nil, nil, err
-		}
-		shop, err := s.shop(ctx, m)
-		if err != nil {
-			return nil, nil, err
-		}
-		program, err := s.program(ctx)
-		if err != nil {
-			return nil, nil, err
-		}
-		f, err := serve(ctx, m, program, coordinator, "enabled = true\nmax_parallel_builds = 2\n"+localAgent)
+		m, shop, f, err := s.farm(ctx, coordinator, "enabled = true\nmax_parallel_builds = 2\n"+localAgent)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -122,6 +110,23 @@ type farm struct {
 	agents      string // where agents connect
 	front       string // URL of the logs
 	client      *clientapi.Client
+}
+
+// farm is a machine with a farm that has some keys set, and a shop that its
+// derivations come from.
+func (s *setup) farm(ctx context.Context, coordinator, localAgent string) (m *machine.Machine, shop *toy.Shop, f *farm, err error) {
+	if m, err = s.machine(ctx); err != nil {
+		return nil, nil, nil, err
+	}
+	if shop, err = s.shop(ctx, m); err != nil {
+		return nil, nil, nil, err
+	}
+	program, err := s.program(ctx)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	f, err = serve(ctx, m, program, coordinator, localAgent)
+	return m, shop, f, err
 }
 
 // serve starts a farm in a machine, with some keys set.

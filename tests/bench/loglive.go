@@ -32,19 +32,7 @@ func init() {
 		goal: atMost(250),
 		runs: 3,
 		prepare: func(ctx context.Context, s *setup) (ours, peers side, err error) {
-			m, err := s.machine(ctx)
-			if err != nil {
-				return nil, nil, err
-			}
-			shop, err := s.shop(ctx, m)
-			if err != nil {
-				return nil, nil, err
-			}
-			program, err := s.program(ctx)
-			if err != nil {
-				return nil, nil, err
-			}
-			f, err := serve(ctx, m, program, "", fmt.Sprintf("enabled = true\nmax_parallel_builds = %d", liveBuilds))
+			_, shop, f, err := s.farm(ctx, "", fmt.Sprintf("enabled = true\nmax_parallel_builds = %d", liveBuilds))
 			if err != nil {
 				return nil, nil, err
 			}
