@@ -121,3 +121,18 @@ func TestWhatBlocksMost(t *testing.T) {
 		t.Errorf("after a retry as %v: got %d, %v, want one less", submitted, n, err)
 	}
 }
+
+// The clock goes and nobody asks the writer for anything.
+func TestWhatIsDueCountsAsReady(t *testing.T) {
+	f := coordinatortest.Open(t)
+	f.Submitted(daemon.Submission{Derivation: f.Derivation("later"), NotBefore: f.Clock.Now().Add(time.Hour)})
+	for _, want := range []daemon.State{daemon.Deferred, daemon.Ready} {
+		counted(t, f, string(want))
+		oldest, err := f.OldestReady(t.Context())
+		f.Must(err)
+		if got := f.Queue()["x86_64-linux"]; got[want] != 1 || (len(oldest) == 1) != (want == daemon.Ready) {
+			t.Errorf("got %v, oldest %v, want one that is %s", got, oldest, want)
+		}
+		f.Clock.Advance(time.Hour)
+	}
+}

@@ -119,6 +119,7 @@ func (c *Coordinator) Counts(ctx context.Context) (map[daemon.State]int, error) 
 	if err != nil {
 		return nil, err
 	}
+	c.advance()
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	counts := c.sched.Counts()
@@ -179,6 +180,7 @@ func (c *Coordinator) Recent(ctx context.Context, limit int) ([]daemon.Build, er
 // Queue counts the unfinished builds by system and state. Those that an agent
 // has begun count as allocated.
 func (c *Coordinator) Queue() map[string]map[daemon.State]int {
+	c.advance()
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	return c.sched.Queue()
@@ -187,6 +189,7 @@ func (c *Coordinator) Queue() map[string]map[daemon.State]int {
 // OldestReady is, for each system with ready builds, when the one of them was
 // submitted that was submitted first.
 func (c *Coordinator) OldestReady(ctx context.Context) (map[string]time.Time, error) {
+	c.advance()
 	c.mu.RLock()
 	oldest := c.sched.OldestReady()
 	c.mu.RUnlock()

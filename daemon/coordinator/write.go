@@ -196,7 +196,8 @@ func (c *Coordinator) locked(do []func()) {
 }
 
 // advance makes the builds ready whose time has come, and returns how long
-// the next one has to wait.
+// the next one has to wait. The writer does it when that is over; those who
+// count builds do it too, since it may not have got round to it.
 func (c *Coordinator) advance() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
