@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"sync"
+	"slices"
 
 	"codeberg.org/tbfg/tbfg/daemon"
 	"codeberg.org/tbfg/tbfg/daemon/substitutes"
@@ -15,6 +15,9 @@ import (
 
 // maxDerivation is more than any real .drv file has, in bytes.
 const maxDerivation = 32 << 20
+
+// atLeastRead is more than nearly all have.
+const atLeastRead = 64 << 10
 
 // fetchDerivation returns the function by which the coordinator gets the
 // text of a derivation from substitute servers.
@@ -36,34 +39,31 @@ func fetchDerivation() func(context.Context, []string, storepath.Path) ([]byte, 
 	}
 }
 
-// readBuffers are long enough for nearly all .drv files.
-var readBuffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
-
-// readDerivation reads a file of the store. A graph is thousands of small ones,
-// and what package os does besides opening and reading costs as much as these.
-func readDerivation(path storepath.Path) ([]byte, error) {
+// readDerivation appends a file of the store to buf. A graph is thousands of
+// small ones, and what package os does besides opening and reading costs as much
+// as these.
+func readDerivation(path storepath.Path, buf []byte) ([]byte, error) {
 	if path.Dir() != storepath.DefaultDir {
-		return nil, daemon.Errorf(daemon.Invalid, "%s is not in the store %s", path, storepath.DefaultDir)
+		return buf, daemon.Errorf(daemon.Invalid, "%s is not in the store %s", path, storepath.DefaultDir)
 	}
 	fd, err := again(func() (int, error) { return unix.Open(string(path), unix.O_RDONLY|unix.O_CLOEXEC, 0) })
 	if err != nil {
-		return nil, &fs.PathError{Op: "open", Path: string(path), Err: err}
+		return buf, &fs.PathError{Op: "open", Path: string(path), Err: err}
 	}
 	defer unix.Close(fd)
-	buf := readBuffers.Get().(*[64 << 10]byte)
-	defer readBuffers.Put(buf)
-	var text []byte
 	for {
-		n, err := again(func() (int, error) { return unix.Read(fd, buf[:]) })
+		buf = slices.Grow(buf, atLeastRead)
+		room := buf[len(buf):cap(buf)]
+		n, err := again(func() (int, error) { return unix.Read(fd, room) })
 		if err != nil {
-			return nil, &fs.PathError{Op: "read", Path: string(path), Err: err}
+			return buf, &fs.PathError{Op: "read", Path: string(path), Err: err}
 		}
-		text = append(text, buf[:n]...)
-		if len(text) > maxDerivation {
-			return nil, daemon.Errorf(daemon.TooLarge, "%s is larger than %d bytes", path, maxDerivation)
+		buf = buf[:len(buf)+n]
+		if len(buf) > maxDerivation {
+			return buf, daemon.Errorf(daemon.TooLarge, "%s is larger than %d bytes", path, maxDerivation)
 		}
-		if n < len(buf) {
-			return text, nil // a short count from a plain file means its end
+		if n < len(room) {
+			return buf, nil // a short count from a plain file means its end
 		}
 	}
 }

@@ -21,10 +21,10 @@ type Config struct {
 	Logs  *buildlog.Store
 	// Outputs is where agents' outputs go, if they are wanted.
 	Outputs *outputs.Store
-	// Read returns the text of a derivation in the store of this machine; the
-	// text never changes. If it is not there the error is [fs.ErrNotExist].
-	// Without a store it is nil.
-	Read func(drv storepath.Path) ([]byte, error)
+	// Read appends the text of a derivation in the store of this machine to buf.
+	// If it is not there the error is [fs.ErrNotExist]. Without a store it is
+	// nil.
+	Read func(drv storepath.Path, buf []byte) ([]byte, error)
 	// Fetch returns the text of a derivation that is not there, from one of the
 	// substitute URLs. What it cannot have now but perhaps later is an error of
 	// the code [daemon.Unavailable].
@@ -43,7 +43,7 @@ type Coordinator struct {
 	Outputs *outputs.Store
 	Now     func() time.Time
 	Log     *slog.Logger
-	Read    func(drv storepath.Path) ([]byte, error)                                     // see Config
+	Read    func(drv storepath.Path, buf []byte) ([]byte, error)                         // see Config
 	Fetch   func(ctx context.Context, urls []string, drv storepath.Path) ([]byte, error) // the same
 
 	Observe  Observer

@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon"
@@ -11,45 +12,48 @@ import (
 	"codeberg.org/tbfg/tbfg/nix/storepath"
 )
 
-// readDerivation reads one derivation in the store of this machine, without its
-// arguments and environment. The error is [fs.ErrNotExist] if it is not there.
-// That the text belongs to the path is the guix-daemon's word, as for all in
-// Guix that reads the store.
-func (c *Coordinator) readDerivation(path storepath.Path) (*derivation.Derivation, error) {
+// reading is what a reader needs for one derivation after the other.
+type reading struct {
+	text  []byte
+	links derivation.Links // share the text
+}
+
+var readings = sync.Pool{New: func() any { return new(reading) }}
+
+// readDerivation reads one derivation in the store of this machine. The error
+// is [fs.ErrNotExist] if it is not there. That the text belongs to the path is
+// the guix-daemon's word, as for all in Guix that reads the store.
+func (c *Coordinator) readDerivation(r *reading, path storepath.Path) (err error) {
 	if c.Read == nil {
-		return nil, fs.ErrNotExist
+		return fs.ErrNotExist
 	}
-	text, err := c.Read(path)
-	if err != nil {
-		return nil, err
+	if r.text, err = c.Read(path, r.text[:0]); err != nil {
+		return err
 	}
-	return parseDerivation(path, text)
+	return r.parse(path)
 }
 
 // fetchDerivation gets one from a server. A derivation's path follows from its
 // text: a server cannot pass another one off, signed or not.
-func (c *Coordinator) fetchDerivation(urls []string, path storepath.Path) (*derivation.Derivation, error) {
-	text, err := c.fetch(urls, path)
-	if err != nil {
-		return nil, err
+func (c *Coordinator) fetchDerivation(r *reading, urls []string, path storepath.Path) (err error) {
+	if r.text, err = c.fetch(urls, path); err != nil {
+		return err
 	}
-	drv, err := parseDerivation(path, text)
-	if err != nil {
-		return nil, err
+	if err := r.parse(path); err != nil {
+		return err
 	}
-	own, err := drv.TextPath(path.Dir(), strings.TrimSuffix(path.Name(), ".drv"), text)
+	own, err := r.links.TextPath(path.Dir(), strings.TrimSuffix(path.Name(), ".drv"), r.text)
 	if err != nil || own != path {
-		return nil, daemon.Errorf(daemon.Invalid, "what was fetched as %s is another derivation (%s)", path, own)
+		return daemon.Errorf(daemon.Invalid, "what was fetched as %s is another derivation (%s)", path, own)
 	}
-	return drv, nil
+	return nil
 }
 
-func parseDerivation(path storepath.Path, text []byte) (*derivation.Derivation, error) {
-	drv, err := derivation.ParseLinks(text)
-	if err != nil {
-		return nil, daemon.Errorf(daemon.Invalid, "%s is not a sound derivation: %v", path, err)
+func (r *reading) parse(path storepath.Path) error {
+	if err := r.links.Parse(r.text); err != nil {
+		return daemon.Errorf(daemon.Invalid, "%s is not a sound derivation: %v", path, err)
 	}
-	return drv, nil
+	return nil
 }
 
 // How often a derivation is asked for where servers do not deliver, and the

@@ -7,13 +7,12 @@ import (
 	"sync"
 
 	"codeberg.org/tbfg/tbfg/daemon/datastore"
-	"codeberg.org/tbfg/tbfg/nix/derivation"
 	"codeberg.org/tbfg/tbfg/nix/storepath"
 )
 
 // How many nodes are remembered while submissions need them.
 const (
-	maxKept  = 20_000 // of a list of servers; with large texts some hundred MB
+	maxKept  = 20_000 // of a list of servers; some ten MB
 	maxLists = 20
 )
 
@@ -29,7 +28,7 @@ type graphs struct {
 	mu    sync.Mutex                          // guards what follows, and the nodes; held for microseconds
 	nodes map[string]map[storepath.Path]*node // by the servers: what one lacks, another may have
 	users int                                 // submissions and walks under way; without any, the nodes are forgotten
-	whole []*node                             // to be stored, each after its inputs
+	whole []*datastore.Node                   // to be stored
 	many  chan struct{}                       // capacity 1: whole has so many that the writer should begin
 
 	walks   []*walk // under way, the oldest first
@@ -38,19 +37,14 @@ type graphs struct {
 
 // A node is a derivation that is being read.
 type node struct {
-	path   storepath.Path
-	drv    *derivation.Derivation
-	known  map[storepath.Path]*node // has it unless it failed
-	inputs []*node                  // but for those that had been stored
-	above  []*node                  // that wait for this one
-	open   int                      // how many of the inputs are not whole yet
-	ended  bool                     // it is whole, or err says why it will never be
-	err    error                    // of it, or of one below
-	done   chan struct{}            // closed when it has ended; nil while no submission asks
-
-	// Only the writer touches these.
-	tx     *datastore.Tx // that stored it
-	stored bool          // and was committed
+	datastore.Node                          // once read, the writer's
+	known          map[storepath.Path]*node // has it unless it failed
+	above          []*node                  // that wait for this one
+	open           int                      // how many of the inputs are not whole yet
+	stored         bool                     // the database knew it: it is not read
+	ended          bool                     // it is whole, or err says why it will never be
+	err            error                    // of it, or of one below
+	done           chan struct{}            // closed when it has ended; nil while no submission asks
 }
 
 // errAbandoned is for those that wait for a node of a walk that failed
@@ -58,9 +52,8 @@ type node struct {
 var errAbandoned = errors.New("the submission that was to read it failed")
 
 // loadGraph reads a derivation and, recursively, those that it needs, as far as
-// the database lacks them. It returns nil if that knows the derivation. The
-// caller calls release when it has stored them.
-func (c *Coordinator) loadGraph(ctx context.Context, urls []string, root storepath.Path) (_ *node, release func(), err error) {
+// the database lacks them. The caller calls release when it has stored them.
+func (c *Coordinator) loadGraph(ctx context.Context, urls []string, root storepath.Path) (_ *datastore.Node, release func(), err error) {
 	g := &c.graphs
 	g.mu.Lock()
 	g.users++
@@ -95,7 +88,7 @@ func (c *Coordinator) loadGraph(ctx context.Context, urls []string, root storepa
 			return nil, nil, context.Cause(ctx)
 		}
 		if !errors.Is(n.err, errAbandoned) {
-			return n, leave, n.err
+			return &n.Node, leave, n.err
 		}
 	}
 }
@@ -138,8 +131,8 @@ func (g *graphs) end(n *node, err error) {
 		}
 		switch {
 		case err != nil:
-			delete(n.known, n.path)
-		case !n.stored: // as only those are that the database knew
+			delete(n.known, n.Path)
+		case !n.stored:
 			g.add(n)
 		}
 		for _, above := range n.above {

@@ -159,11 +159,11 @@ func TestWhatIsInTheStoreWaitsForNoServer(t *testing.T) {
 	here := f.Derivation("here", f.Derivation("below"))
 	far := f.Derivation("far", here)
 	above := f.Derivation("above", far)
-	f.Coordinator.Read = func(path storepath.Path) ([]byte, error) {
+	f.Coordinator.Read = func(path storepath.Path, buf []byte) ([]byte, error) {
 		if path == far {
 			return nil, &fs.PathError{Op: "open", Path: string(path), Err: fs.ErrNotExist}
 		}
-		return f.Text(path), nil
+		return append(buf, f.Text(path)...), nil
 	}
 	entered, leave := make(chan struct{}), make(chan struct{})
 	f.Coordinator.Fetch = func(_ context.Context, _ []string, path storepath.Path) ([]byte, error) {

@@ -38,15 +38,11 @@ func (c *Coordinator) Submit(ctx context.Context, s daemon.Submission) (daemon.S
 	}
 	defer release()
 	var done daemon.Submitted
-	err = c.change(ctx, func(ch *change) error {
-		if err := ch.storeGraph(graph); err != nil {
+	err = c.change(ctx, func(ch *change) (err error) {
+		if err := ch.InsertGraph(ch.ctx, graph); err != nil {
 			return err
 		}
-		id, err := ch.DerivationID(ch.ctx, s.Derivation)
-		if err != nil {
-			return err
-		}
-		done, err = c.submitStored(ch, s, storedDerivation{s.Derivation, id})
+		done, err = c.submitStored(ch, s, storedDerivation{s.Derivation, graph.ID()})
 		return err
 	})
 	if err != nil {

@@ -123,17 +123,11 @@ func (c *Coordinator) storeGraph(ctx context.Context, urls []string, s daemon.Su
 		return 0, err
 	}
 	defer release()
-	err = c.change(ctx, func(ch *change) (err error) {
-		if err := ch.storeGraph(graph); err != nil {
-			return err
-		}
-		id, err = ch.DerivationID(ch.ctx, s.Derivation)
-		return err
-	})
+	err = c.change(ctx, func(ch *change) error { return ch.InsertGraph(ch.ctx, graph) })
 	if err != nil {
 		return 0, err
 	}
-	return id, nil
+	return graph.ID(), nil
 }
 
 // submitStored is what follows when the graph is stored: a build, unless the

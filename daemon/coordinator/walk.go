@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"codeberg.org/tbfg/tbfg/daemon"
+	"codeberg.org/tbfg/tbfg/daemon/datastore"
 	"codeberg.org/tbfg/tbfg/nix/derivation"
 	"codeberg.org/tbfg/tbfg/nix/storepath"
 )
@@ -57,7 +58,7 @@ func (c *Coordinator) beginWalk(urls []string, known map[storepath.Path]*node, r
 // meet makes a node, to be read by this walk. The caller holds mu.
 func (w *walk) meet(path storepath.Path) *node {
 	path = storepath.Path(strings.Clone(string(path))) // a part of a long text
-	n := &node{path: path, known: w.known}
+	n := &node{Node: datastore.Node{Path: path}, known: w.known}
 	w.known[path] = n
 	w.ask = append(w.ask, n)
 	w.met++
@@ -84,6 +85,8 @@ func (g *graphs) hire() {
 
 // reader reads for the walks until there is nothing to read.
 func (g *graphs) reader() {
+	r := readings.Get().(*reading)
+	defer readings.Put(r)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for {
@@ -94,7 +97,7 @@ func (g *graphs) reader() {
 		}
 		w.busy++
 		if len(w.read) > 0 && len(w.ask) < enoughAsked {
-			w.readOne()
+			w.readOne(r)
 		} else {
 			w.askSome()
 		}
@@ -103,16 +106,16 @@ func (g *graphs) reader() {
 }
 
 // readOne reads one derivation in the store. The caller holds mu.
-func (w *walk) readOne() {
+func (w *walk) readOne(r *reading) {
 	g := &w.graphs
 	n := w.read[len(w.read)-1]
 	w.read = w.read[:len(w.read)-1]
 	g.hire()
 	g.mu.Unlock()
-	drv, err := w.readDerivation(n.path)
+	err := w.readDerivation(r, n.Path)
 	g.mu.Lock()
 	if !errors.Is(err, fs.ErrNotExist) {
-		w.enter(n, drv, err)
+		w.enter(n, r, err)
 		return
 	}
 	w.far = append(w.far, n)
@@ -124,6 +127,8 @@ func (w *walk) readOne() {
 
 // fetcher fetches what is not in the store.
 func (w *walk) fetcher() {
+	r := readings.Get().(*reading)
+	defer readings.Put(r)
 	g := &w.graphs
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -132,9 +137,9 @@ func (w *walk) fetcher() {
 		w.far = w.far[:len(w.far)-1]
 		w.busy++
 		g.mu.Unlock()
-		drv, err := w.fetchDerivation(w.urls, n.path)
+		err := w.fetchDerivation(r, w.urls, n.Path)
 		g.mu.Lock()
-		w.enter(n, drv, err)
+		w.enter(n, r, err)
 		w.rest()
 	}
 	w.fetchers--
@@ -152,11 +157,11 @@ func (w *walk) askSome() {
 		switch {
 		case err != nil:
 			g.end(n, err)
-		case len(unknown) > 0 && n.path == unknown[0]:
+		case len(unknown) > 0 && n.Path == unknown[0]:
 			unknown = unknown[1:]
 			w.read = append(w.read, n)
 		default:
-			n.stored = true // nobody else has seen it
+			n.stored = true
 			g.end(n, nil)
 		}
 	}
@@ -166,20 +171,20 @@ func (w *walk) askSome() {
 func (w *walk) unknown(nodes []*node) ([]storepath.Path, error) {
 	paths := make([]storepath.Path, len(nodes))
 	for i, n := range nodes {
-		paths[i] = n.path
+		paths[i] = n.Path
 	}
 	return w.Store.Unknown(context.Background(), paths)
 }
 
 // enter takes what came of a node. The caller holds mu.
-func (w *walk) enter(n *node, drv *derivation.Derivation, err error) {
+func (w *walk) enter(n *node, r *reading, err error) {
 	if err == nil && w.met > maxGraph {
-		err = daemon.Errorf(daemon.TooLarge, "%s has more than %d derivations below it", w.root.path, maxGraph)
+		err = daemon.Errorf(daemon.TooLarge, "%s has more than %d derivations below it", w.root.Path, maxGraph)
 	}
 	if err != nil {
 		w.graphs.end(n, err)
 	} else {
-		w.link(n, drv)
+		w.link(n, &r.links.Derivation)
 	}
 }
 
@@ -203,21 +208,18 @@ func (w *walk) rest() {
 
 // link enters a derivation that was read. The caller holds mu.
 func (w *walk) link(n *node, drv *derivation.Derivation) {
-	g := &w.graphs
-	n.drv = drv
-	n.inputs = make([]*node, len(drv.Inputs))
-	for i, in := range drv.Inputs {
-		m := w.known[in.Path]
+	n.Set(drv, func(path storepath.Path) *datastore.Node {
+		m := w.known[path]
 		if m == nil {
-			m = w.meet(in.Path)
+			m = w.meet(path)
 		}
-		n.inputs[i] = m
 		if !m.ended {
 			m.above = append(m.above, n)
 			n.open++
 		}
-	}
+		return &m.Node
+	})
 	if n.open == 0 {
-		g.end(n, nil)
+		w.graphs.end(n, nil)
 	}
 }

@@ -116,7 +116,7 @@ func (c *Coordinator) commit(batch []*request) {
 		update = c.Store.UpdateSoon
 	}
 	if part := c.graphs.take(); len(part) > 0 {
-		r := &request{ctx: ctx, do: func(ch *change) error { return ch.storeNodes(part) }, err: make(chan error, 1)}
+		r := &request{ctx: ctx, do: func(ch *change) error { return ch.InsertGraph(ctx, part...) }, err: make(chan error, 1)}
 		batch = slices.Insert(batch, 0, r)
 	}
 	if len(batch) == 0 {

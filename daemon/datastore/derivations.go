@@ -20,15 +20,11 @@ func (q Queries) DerivationID(ctx context.Context, path storepath.Path) (int64, 
 }
 
 // Unknown are those of some derivations that are not stored, in their order.
+// What a transaction has stored that is under way may be among them.
 func (q Queries) Unknown(ctx context.Context, paths []storepath.Path) ([]storepath.Path, error) {
-	ask := make([]storepath.Path, 0, len(paths))
-	for _, path := range paths {
-		if _, ok := q.nodes.get(path); !ok {
-			ask = append(ask, path)
-		}
-	}
-	if len(ask) == 0 {
-		return nil, nil
+	ask, sure := q.nodes.unknown(paths)
+	if sure {
+		return ask, nil
 	}
 	list, err := json.Marshal(ask)
 	if err != nil {

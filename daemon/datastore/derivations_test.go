@@ -54,8 +54,8 @@ func TestInsertGraphRefusesWhatNeedsNothing(t *testing.T) {
 		"an output that its input has not": {Path: item("glibc.drv"), Outputs: []string{"doc"}},
 	} {
 		err := s.Update(ctx, func(tx *Tx) error {
-			return tx.InsertGraph(ctx, []Node{{item("hello.drv"), &derivation.Derivation{System: "x86_64-linux",
-				Outputs: []derivation.Output{{Name: "out", Path: item("hello")}}, Inputs: []derivation.Input{input}}}})
+			return tx.InsertGraph(ctx, node("hello", &derivation.Derivation{System: "x86_64-linux",
+				Outputs: []derivation.Output{{Name: "out", Path: item("hello")}}, Inputs: []derivation.Input{input}}))
 		})
 		if daemon.CodeOf(err) != daemon.Invalid || !strings.Contains(err.Error(), string(input.Path)) {
 			t.Errorf("%s: got %v, want an error that names it", name, err)

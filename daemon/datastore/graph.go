@@ -5,45 +5,30 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
-	"slices"
 
 	"codeberg.org/tbfg/tbfg/daemon"
-	"codeberg.org/tbfg/tbfg/nix/derivation"
-	"codeberg.org/tbfg/tbfg/nix/storepath"
 
 	"github.com/mattn/go-sqlite3"
 )
 
-// A Node is a derivation of a graph.
-type Node struct {
-	Path       storepath.Path
-	Derivation *derivation.Derivation
-}
-
 // Columns of the rows that derivation_insert and derivation_output_insert take.
 const (
-	derivationColumns = 7
+	derivationColumns = 6
 	outputColumns     = 3
 )
 
-// InsertGraph stores derivations, each of which follows those that it refers
-// to, or these are stored already. Those that are there stay as they are.
-func (t *Tx) InsertGraph(ctx context.Context, graph []Node) (err error) {
-	before := len(t.met.order)
+// InsertGraph stores derivations and, before them, those that they refer to, as
+// far as they are not stored. Those that are there stay as they are.
+func (t *Tx) InsertGraph(ctx context.Context, graph ...*Node) (err error) {
+	before := len(t.met)
 	defer func() {
 		if err != nil {
 			t.met.back(before) // not all of these have their rows
 		}
 	}()
-	fresh := make([]Node, 0, len(graph))
-	for _, n := range graph {
-		_, met := t.met.nodes[n.Path]
-		if _, known := t.nodes.get(n.Path); !met && !known {
-			fresh = append(fresh, n)
-		}
-	}
-	if len(fresh) == 0 {
-		return nil
+	fresh, err := t.list(ctx, graph)
+	if err != nil || len(fresh) == 0 {
+		return err
 	}
 	// Mostly all of them are new: whoever reads derivations asks before.
 	err = t.Part(ctx, func() error { return t.insertFresh(ctx, fresh) })
@@ -51,50 +36,36 @@ func (t *Tx) InsertGraph(ctx context.Context, graph []Node) (err error) {
 	if !errors.As(err, &e) || e.ExtendedCode != sqlite3.ErrConstraintUnique {
 		return err
 	}
-	if fresh, err = t.unknown(ctx, fresh); err != nil || len(fresh) == 0 {
-		return err
-	}
-	return t.insertFresh(ctx, fresh)
-}
-
-// unknown is the part of a graph that is not stored.
-func (t *Tx) unknown(ctx context.Context, graph []Node) ([]Node, error) {
-	paths := make([]storepath.Path, len(graph))
-	for i, n := range graph {
-		paths[i] = n.Path
-	}
-	unknown, err := t.Unknown(ctx, paths)
-	if err != nil {
-		return nil, err
-	}
-	fresh := make([]Node, 0, len(unknown))
-	for _, n := range graph {
-		if len(unknown) > 0 && n.Path == unknown[0] {
-			fresh, unknown = append(fresh, n), unknown[1:]
+	t.met.back(before)
+	for _, n := range fresh {
+		if err := t.find(ctx, n); err != nil {
+			return err
+		}
+		missing, err := t.list(ctx, []*Node{n})
+		if err == nil && len(missing) > 0 {
+			err = t.insertFresh(ctx, missing)
+		}
+		if err != nil {
+			return err
 		}
 	}
-	return fresh, nil
+	return nil
 }
 
 // insertFresh stores derivations that are not stored.
-func (t *Tx) insertFresh(ctx context.Context, fresh []Node) error {
-	g := graphInsertion{Tx: t, systems: make(map[string]int64)}
-	outputs, err := g.insertOutputs(ctx, fresh)
+func (t *Tx) insertFresh(ctx context.Context, fresh []*Node) error {
+	made, err := t.insertOutputs(ctx, fresh)
 	if err != nil {
 		return err
 	}
-	if _, err := t.stmts.row(ctx, "last_derivation", nil, &g.last); err != nil {
-		return err
-	}
+	g := graphInsertion{Tx: t, systems: make(map[string]int64)}
 	g.derivations = make([]any, 0, len(fresh)*derivationColumns)
-	g.outputs = make([]any, 0, len(outputs)*outputColumns)
+	g.outputs = make([]any, 0, made*outputColumns)
 	g.packed = make([]byte, 0, len(fresh)*packedSize)
 	for _, n := range fresh {
-		made := len(n.Derivation.Outputs)
-		if err := g.add(ctx, n, outputs[:made]); err != nil {
+		if err := g.add(ctx, n); err != nil {
 			return err
 		}
-		outputs = outputs[made:]
 	}
 	if _, err := t.stmts.insertMany(ctx, "derivation_insert", derivationColumns, g.derivations); err != nil {
 		return err
@@ -110,13 +81,11 @@ const packedSize = 64
 // few statements: those cost more than the rows.
 type graphInsertion struct {
 	*Tx
-	last        int64 // row of derivations
 	systems     map[string]int64
 	derivations []any   // rows to insert, column after column
 	outputs     []any   // of derivation_outputs
 	packed      []byte  // lists of row numbers in these rows
-	inputs      []int64 // of the last derivation, like needs; room for the next
-	needs       []int64
+	ids         []int64 // of the last such list; room for the next
 }
 
 // pack packs row numbers.
@@ -126,109 +95,78 @@ func (g *graphInsertion) pack(ids []int64) []byte {
 	return g.packed[start:len(g.packed):len(g.packed)]
 }
 
-// insertOutputs stores the outputs of derivations and returns their rows, one
-// after the other. Some may be there: two downloads can make the same.
-func (g *graphInsertion) insertOutputs(ctx context.Context, graph []Node) ([]int64, error) {
+// insertOutputs stores the outputs of derivations and enters their rows; it
+// returns how many they are. Some may be there: two downloads can make the same.
+func (t *Tx) insertOutputs(ctx context.Context, graph []*Node) (made int, err error) {
 	var last int64
-	if _, err := g.stmts.row(ctx, "last_output", nil, &last); err != nil {
-		return nil, err
+	if _, err := t.stmts.row(ctx, "last_output", nil, &last); err != nil {
+		return 0, err
 	}
-	ids, rows := make([]int64, 0, len(graph)), make([]any, 0, 2*len(graph))
 	for _, n := range graph {
-		for _, o := range n.Derivation.Outputs {
+		made += len(n.Outputs)
+	}
+	rows := make([]any, 0, made)
+	for _, n := range graph {
+		for i := range n.Outputs {
 			last++
-			ids = append(ids, last)
-			rows = append(rows, last, string(o.Path))
+			n.Outputs[i].id = last
+			rows = append(rows, string(n.Outputs[i].Path))
 		}
 	}
-	inserted, err := g.stmts.insertMany(ctx, "output_insert", 2, rows)
-	if err != nil || inserted == int64(len(ids)) {
-		return ids, err
+	inserted, err := t.stmts.insertMany(ctx, "output_insert", 1, rows)
+	if err != nil || inserted == int64(made) {
+		return made, err
 	}
-	paths := make([]string, len(ids))
-	for i := range ids {
-		paths[i] = rows[2*i+1].(string)
-	}
-	list, err := json.Marshal(paths)
+	list, err := json.Marshal(rows)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	err = g.stmts.each(ctx, "output_ids", []any{string(list)}, func(rows *sql.Rows) error {
+	ids := make([]int64, made)
+	err = t.stmts.each(ctx, "output_ids", []any{string(list)}, func(rows *sql.Rows) error {
 		var at int
 		var id int64
 		err := rows.Scan(&at, &id)
 		ids[at] = id
 		return err
 	})
-	return ids, err
+	for _, n := range graph {
+		for i := range n.Outputs {
+			n.Outputs[i].id, ids = ids[0], ids[1:]
+		}
+	}
+	return made, err
 }
 
-// add makes the rows of a derivation, whose inputs have theirs.
-func (g *graphInsertion) add(ctx context.Context, n Node, made []int64) error {
-	if _, met := g.met.nodes[n.Path]; met {
-		return nil // twice in the graph
+// add makes the rows of a derivation, whose inputs and outputs have theirs.
+func (g *graphInsertion) add(ctx context.Context, n *Node) error {
+	g.ids = g.ids[:0]
+	for _, in := range n.Inputs {
+		g.ids = append(g.ids, in.Node.id)
 	}
-	inputs, needs := g.inputs[:0], g.needs[:0]
-	for _, in := range n.Derivation.Inputs {
-		node, err := g.input(ctx, in.Path)
-		if err != nil {
-			return err
-		}
-		if node.id == 0 {
-			return daemon.Errorf(daemon.Invalid, "%s refers to %s, which is not known", n.Path, in.Path)
-		}
-		inputs = append(inputs, node.id)
+	inputs := g.pack(g.ids)
+	g.ids = g.ids[:0]
+	for _, in := range n.Inputs {
 		for _, name := range in.Outputs {
-			output := node.output(name)
+			output := in.Node.output(name)
 			if output == 0 {
-				return daemon.Errorf(daemon.Invalid, "%s needs the output %q of %s, which has no such output", n.Path, name, in.Path)
+				return daemon.Errorf(daemon.Invalid, "%s needs the output %q of %s, which has no such output", n.Path, name, in.Node.Path)
 			}
-			needs = append(needs, output)
+			g.ids = append(g.ids, output)
 		}
 	}
-	system, err := g.system(ctx, n.Derivation.System)
+	needs := g.pack(g.ids)
+	g.ids = g.ids[:0]
+	for i := range n.Outputs {
+		o := &n.Outputs[i]
+		g.ids = append(g.ids, o.id)
+		g.outputs = append(g.outputs, n.id, o.Name, o.id)
+	}
+	system, err := g.system(ctx, n.System)
 	if err != nil {
 		return err
 	}
-	g.last++
-	node := inputNode{id: g.last, outputs: make([]nodeOutput, len(made))}
-	for i, o := range n.Derivation.Outputs {
-		node.outputs[i] = nodeOutput{o.Name, made[i]}
-		g.outputs = append(g.outputs, node.id, o.Name, made[i])
-	}
-	g.derivations = append(g.derivations, node.id, string(n.Path), system, n.Derivation.Fixed(),
-		g.pack(inputs), g.pack(needs), g.pack(slices.Clone(made)))
-	g.inputs, g.needs = inputs, needs
-	g.met.add(n.Path, node)
+	g.derivations = append(g.derivations, string(n.Path), system, n.Fixed, inputs, needs, g.pack(g.ids))
 	return nil
-}
-
-// input finds a derivation that another one refers to; its id is zero if it is
-// not stored.
-func (g *graphInsertion) input(ctx context.Context, path storepath.Path) (inputNode, error) {
-	if node, ok := g.met.nodes[path]; ok {
-		return node, nil
-	}
-	node, ok := g.nodes.get(path)
-	if ok {
-		return node, nil
-	}
-	id, err := g.DerivationID(ctx, path)
-	if id == 0 || err != nil {
-		return node, err
-	}
-	node.id = id
-	err = g.stmts.each(ctx, "derivation_outputs", []any{id}, func(rows *sql.Rows) error {
-		var o nodeOutput
-		var path string
-		err := rows.Scan(&o.name, &path, &o.id)
-		node.outputs = append(node.outputs, o)
-		return err
-	})
-	if err == nil {
-		g.met.add(path, node)
-	}
-	return node, err
 }
 
 func (g *graphInsertion) system(ctx context.Context, system string) (id int64, err error) {

@@ -1,7 +1,6 @@
 package datastore
 
 import (
-	"strings"
 	"sync"
 
 	"codeberg.org/tbfg/tbfg/nix/storepath"
@@ -14,77 +13,65 @@ const maxNodes = 20_000
 // nodes remembers rows of derivations that were met lately. Derivations are
 // never deleted or changed, so what was committed once stays true.
 type nodes struct {
-	mu    sync.RWMutex // guards known
-	known map[storepath.Path]inputNode
+	mu    sync.RWMutex // guards what follows
+	known map[storepath.Path]knownNode
+	all   bool // known has every derivation of the database: that was empty when it was opened
 }
 
-// inputNode is a derivation as those that need it see it.
-type inputNode struct {
+// knownNode is a derivation as those that need it see it.
+type knownNode struct {
 	id      int64
-	outputs []nodeOutput
+	outputs []NodeOutput
 }
 
-type nodeOutput struct {
-	name string
-	id   int64 // row of outputs
-}
-
-// output is the row of the output with a name; zero if there is none.
-func (n *inputNode) output(name string) int64 {
-	for _, o := range n.outputs {
-		if o.name == name {
-			return o.id
-		}
-	}
-	return 0
-}
-
-func (n *nodes) get(path storepath.Path) (inputNode, bool) {
+func (n *nodes) get(path storepath.Path) (knownNode, bool) {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
 	node, ok := n.known[path]
 	return node, ok
 }
 
+// unknown are those of some derivations that are not remembered, in their order;
+// sure tells whether they are not stored either.
+func (n *nodes) unknown(paths []storepath.Path) (unknown []storepath.Path, sure bool) {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	for _, path := range paths {
+		if _, ok := n.known[path]; !ok {
+			unknown = append(unknown, path)
+		}
+	}
+	return unknown, n.all || len(unknown) == 0
+}
+
+// add is for nodes that were committed.
 func (n *nodes) add(more met) {
-	if len(more.order) == 0 {
+	if len(more) == 0 {
 		return
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.known == nil || len(n.known)+len(more.order) > maxNodes {
-		n.known = make(map[storepath.Path]inputNode, len(more.order))
+	if n.known == nil || len(n.known)+len(more) > maxNodes {
+		n.all = n.all && n.known == nil
+		n.known = make(map[storepath.Path]knownNode, len(more))
 	}
-	for _, path := range more.order {
+	for _, node := range more {
+		node.Inputs = nil
 		if len(n.known) == maxNodes {
-			return
+			n.all = false
+			continue
 		}
-		node := more.nodes[path]
-		for i, o := range node.outputs {
-			node.outputs[i].name = strings.Clone(o.name)
-		}
-		n.known[storepath.Path(strings.Clone(string(path)))] = node // path may be a part of a long text
+		n.known[node.Path] = knownNode{node.id, node.Outputs}
 	}
 }
 
-// met are derivations that a transaction stored or looked up.
-type met struct {
-	nodes map[storepath.Path]inputNode
-	order []storepath.Path
-}
-
-func (m *met) add(path storepath.Path, node inputNode) {
-	if m.nodes == nil {
-		m.nodes = make(map[storepath.Path]inputNode)
-	}
-	m.nodes[path] = node
-	m.order = append(m.order, path)
-}
+// met are the nodes that a transaction stored or found.
+type met []*Node
 
 // back forgets all but the first so many.
 func (m *met) back(n int) {
-	for _, path := range m.order[n:] {
-		delete(m.nodes, path)
+	for _, node := range (*m)[n:] {
+		node.forget()
 	}
-	m.order = m.order[:n]
+	*m = (*m)[:n]
 }

@@ -89,7 +89,12 @@ func (s *Store) open(ctx context.Context, file string) error {
 	if s.wstmts, err = prepare(ctx, s.writer); err != nil {
 		return err
 	}
-	s.stmts, err = prepare(ctx, s.reader)
+	if s.stmts, err = prepare(ctx, s.reader); err != nil {
+		return err
+	}
+	var last int64
+	_, err = s.stmts.row(ctx, "last_derivation", nil, &last)
+	s.nodes.all = last == 0
 	return err
 }
 

@@ -50,7 +50,7 @@ var bulks = []int{256, 64, 16, 4, 1}
 // variants are the statements of a query: of one that inserts a row of "?", as
 // many as there are bulks.
 func variants(name, text string) map[string]string {
-	start := strings.LastIndex(text, "(?,")
+	start := max(strings.LastIndex(text, "(?,"), strings.LastIndex(text, "(?)"))
 	if start < 0 {
 		return map[string]string{name: text}
 	}

@@ -72,10 +72,17 @@ func insert(t testing.TB, s *Store, name string, inputs ...string) int64 {
 	return insertDerivation(t, s, name, drv)
 }
 
+// node is a new derivation whose inputs are stored.
+func node(name string, drv *derivation.Derivation) *Node {
+	n := &Node{Path: item(name + ".drv")}
+	n.Set(drv, func(path storepath.Path) *Node { return &Node{Path: path} })
+	return n
+}
+
 func insertDerivation(t testing.TB, s *Store, name string, drv *derivation.Derivation) (id int64) {
 	t.Helper()
 	update(t, s, func(ctx context.Context, tx *Tx) (err error) {
-		if err := tx.InsertGraph(ctx, []Node{{item(name + ".drv"), drv}}); err != nil {
+		if err := tx.InsertGraph(ctx, node(name, drv)); err != nil {
 			return err
 		}
 		id, err = tx.DerivationID(ctx, item(name+".drv"))

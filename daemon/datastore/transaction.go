@@ -52,6 +52,11 @@ func (s *Store) update(ctx context.Context, synchronous string, f func(*Tx) erro
 		return fmt.Errorf("begin transaction: %w", err)
 	}
 	t := &Tx{Queries: Queries{s.wstmts.in(tx), s.nodes}, tx: tx}
+	defer func() {
+		if err != nil {
+			t.met.back(0)
+		}
+	}()
 	if err := f(t); err != nil {
 		return errors.Join(err, tx.Rollback())
 	}
@@ -76,7 +81,7 @@ func (t *Tx) Part(ctx context.Context, f func() error) error {
 	if _, err := t.stmts.exec(ctx, "part_begin"); err != nil {
 		return fmt.Errorf("begin part of a transaction: %w", err)
 	}
-	before := len(t.met.order)
+	before := len(t.met)
 	err := f()
 	if err == nil {
 		if _, err := t.stmts.exec(ctx, "part_end"); err != nil {

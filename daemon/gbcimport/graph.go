@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"codeberg.org/tbfg/tbfg/daemon/datastore"
-	"codeberg.org/tbfg/tbfg/nix/derivation"
 	"codeberg.org/tbfg/tbfg/nix/storepath"
 )
 
@@ -19,7 +18,6 @@ type graph struct {
 // node is a derivation of the file.
 type node struct {
 	datastore.Node
-	fixed  bool
 	there  bool                // it was stored before the import
 	broken string              // why it cannot be imported; empty if it can
 	inputs map[int64]*[]string // names of outputs by the row of what makes them
@@ -80,8 +78,8 @@ func (m *importer) readNodes(ctx context.Context, g *graph, line *Line) error {
 			return nil
 		}
 		seen[path] = true
-		n := &node{fixed: number(row[3]) != 0, inputs: make(map[int64]*[]string)}
-		n.Path, n.Derivation = path, &derivation.Derivation{System: system}
+		n := &node{inputs: make(map[int64]*[]string)}
+		n.Path, n.System, n.Fixed = path, system, number(row[3]) != 0
 		if system == "" || !isText(system) {
 			n.broken = "the system is not known"
 		}
@@ -113,28 +111,24 @@ func (m *importer) readOutputs(ctx context.Context, g *graph) error {
 			return nil
 		}
 		path, err := storepath.Parse(paths[number(row[3])])
-		has := func(o derivation.Output) bool { return o.Name == name }
+		has := func(o datastore.NodeOutput) bool { return o.Name == name }
 		switch {
 		case err != nil:
 			n.broken = "an output's path is not one"
 		case name == "" || !isText(name):
 			n.broken = "an output's name is not one"
-		case slices.ContainsFunc(n.Derivation.Outputs, has):
+		case slices.ContainsFunc(n.Outputs, has):
 			n.broken = "two outputs have the same name"
 		}
-		n.Derivation.Outputs = append(n.Derivation.Outputs, derivation.Output{Name: name, Path: path})
+		n.Outputs = append(n.Outputs, datastore.NodeOutput{Name: name, Path: path})
 		return nil
 	})
 	if err != nil {
 		return err
 	}
 	for _, n := range g.nodes {
-		switch out := n.Derivation.Outputs; {
-		case n.broken != "":
-		case len(out) == 0:
+		if n.broken == "" && len(n.Outputs) == 0 {
 			n.broken = "the file has none of the outputs"
-		case n.fixed && len(out) == 1:
-			out[0].Hash = "unknown" // that there is one is all that we keep
 		}
 	}
 	return nil

@@ -7,7 +7,6 @@ import (
 
 	"codeberg.org/tbfg/tbfg/daemon"
 	"codeberg.org/tbfg/tbfg/daemon/datastore"
-	"codeberg.org/tbfg/tbfg/nix/derivation"
 	"codeberg.org/tbfg/tbfg/nix/storepath"
 )
 
@@ -18,14 +17,16 @@ func (m *importer) storeGraph(ctx context.Context, g *graph, line *Line) error {
 		if err != nil {
 			return err
 		}
-		n.there = row != 0
+		if n.there = row != 0; n.there {
+			n.Outputs = nil // the database knows better
+		}
 	}
 	order := g.order()
-	var nodes []datastore.Node
+	var nodes []*datastore.Node
 	for _, id := range order {
 		if n := g.nodes[id]; !n.there {
-			n.Derivation.Inputs = g.inputs(n)
-			nodes = append(nodes, n.Node)
+			n.Inputs = g.inputs(n)
+			nodes = append(nodes, &n.Node)
 		}
 	}
 	refused, err := m.storeNodes(ctx, nodes)
@@ -77,26 +78,26 @@ func (g *graph) order() []int64 {
 	return order
 }
 
-func (g *graph) inputs(n *node) []derivation.Input {
-	inputs := make([]derivation.Input, 0, len(n.inputs))
+func (g *graph) inputs(n *node) []datastore.NodeInput {
+	inputs := make([]datastore.NodeInput, 0, len(n.inputs))
 	for _, id := range slices.Sorted(maps.Keys(n.inputs)) {
-		inputs = append(inputs, derivation.Input{Path: g.nodes[id].Path, Outputs: *n.inputs[id]})
+		inputs = append(inputs, datastore.NodeInput{Node: &g.nodes[id].Node, Outputs: *n.inputs[id]})
 	}
 	return inputs
 }
 
 // storeNodes stores derivations together or, which takes longer, one by one if
 // some contradict what is stored already; it returns those.
-func (m *importer) storeNodes(ctx context.Context, nodes []datastore.Node) (refused map[storepath.Path]bool, err error) {
-	err = m.Part(ctx, func() error { return m.InsertGraph(ctx, nodes) })
+func (m *importer) storeNodes(ctx context.Context, nodes []*datastore.Node) (refused map[storepath.Path]bool, err error) {
+	err = m.Part(ctx, func() error { return m.InsertGraph(ctx, nodes...) })
 	if daemon.CodeOf(err) != daemon.Invalid {
 		return nil, err
 	}
 	refused = make(map[storepath.Path]bool)
-	for i := range nodes {
-		err := m.Part(ctx, func() error { return m.InsertGraph(ctx, nodes[i:i+1]) })
+	for _, n := range nodes {
+		err := m.Part(ctx, func() error { return m.InsertGraph(ctx, n) })
 		if daemon.CodeOf(err) == daemon.Invalid {
-			refused[nodes[i].Path] = true
+			refused[n.Path] = true
 		} else if err != nil {
 			return nil, err
 		}

@@ -19,7 +19,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(`Derive([("out","/a/00000000000000000000000000000000-x","","")],[],[],"","",[],[])`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		d, err := Parse(text)
-		if _, e := ParseLinks(text); (e == nil) != (err == nil) {
+		if e := new(Links).Parse(text); (e == nil) != (err == nil) {
 			t.Errorf("only the links: got the error %v, want %v", e, err)
 		}
 		if err != nil {

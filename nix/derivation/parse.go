@@ -19,40 +19,47 @@ import (
 // The result takes memory in proportion to the data, which it does not refer
 // to. Its strings share one copy of the text: whoever keeps a single one of
 // them for long clones it.
-func Parse(data []byte) (*Derivation, error) { return parse(string(data), false) }
-
-// ParseLinks is Parse for those who only want to know what a derivation has to
-// do with other store items: it accepts the same, but leaves Args and Env
-// empty, which are most of a text. The result shares the data: they must never
-// change.
-func ParseLinks(data []byte) (*Derivation, error) {
-	return parse(unsafe.String(unsafe.SliceData(data), len(data)), true)
-}
-
-func parse(text string, links bool) (*Derivation, error) {
-	p := parser{scanner: newScanner(text), links: links}
-	d := p.derivation()
-	if p.err != nil {
-		return nil, fmt.Errorf("parse derivation: %w", p.err)
+func Parse(data []byte) (*Derivation, error) {
+	d := new(Derivation)
+	p := parser{scanner: newScanner(string(data))}
+	if err := p.derivation(d); err != nil {
+		return nil, err
 	}
 	return d, nil
+}
+
+// Links are what a derivation has to do with other store items: all but Args
+// and Env, which are empty. Whoever reads thousands of derivations uses one of
+// these for all.
+type Links struct {
+	Derivation
+	names []string // backs the outputs of all inputs
+}
+
+// Parse reads the text of a derivation, as the function of this name, which
+// accepts the same. Afterwards l shares the data, and what it had before is gone.
+func (l *Links) Parse(data []byte) error {
+	p := parser{scanner: newScanner(unsafe.String(unsafe.SliceData(data), len(data))), names: l.names[:0], links: true}
+	err := p.derivation(&l.Derivation)
+	l.names = p.names
+	return err
 }
 
 type parser struct {
 	scanner
 	dir   storepath.Dir // the store, known after the first path
 	names []string      // backs the outputs of all inputs
-	links bool          // Args and Env are checked and not kept
+	links bool          // Args and Env are checked and not kept; lists are used again
 }
 
-func (p *parser) derivation() *Derivation {
-	d := new(Derivation)
+// derivation reads a derivation into d, whose lists it overwrites.
+func (p *parser) derivation(d *Derivation) error {
 	p.expect("Derive(")
-	d.Outputs = p.outputs()
+	d.Outputs = p.outputs(d.Outputs[:0])
 	p.expect(",")
-	d.Inputs = p.inputs()
+	d.Inputs = p.inputs(d.Inputs[:0])
 	p.expect(",")
-	d.Sources = p.sources()
+	d.Sources = p.sources(d.Sources[:0])
 	p.expect(",")
 	d.System = p.quoted()
 	p.expect(",")
@@ -67,10 +74,13 @@ func (p *parser) derivation() *Derivation {
 	d.Env = p.env()
 	p.expect(")")
 	p.end()
-	return d
+	if p.err != nil {
+		return fmt.Errorf("parse derivation: %w", p.err)
+	}
+	return nil
 }
 
-func (p *parser) outputs() (outputs []Output) {
+func (p *parser) outputs(outputs []Output) []Output {
 	start := p.at
 	for range p.list {
 		at := p.at
@@ -116,13 +126,14 @@ func (p *parser) hash(algo string) string {
 // around it.
 const minInput = len(`("/`) + 32 + len(`-x.drv",["o"])`)
 
-func (p *parser) inputs() []Input {
-	// Nearly every "[" starts the outputs of an input, of which each takes more
-	// than minInput bytes. Input lists are the bulk of a derivation.
-	rest := p.text[p.at:]
-	n := min(strings.Count(rest, "["), len(rest)/minInput)
-	inputs := make([]Input, 0, n)
-	p.names = make([]string, 0, n+n/4)
+func (p *parser) inputs(inputs []Input) []Input {
+	if !p.links {
+		// Nearly every "[" starts the outputs of an input, of which each takes
+		// more than minInput bytes. Input lists are the bulk of a derivation.
+		rest := p.text[p.at:]
+		n := min(strings.Count(rest, "["), len(rest)/minInput)
+		inputs, p.names = make([]Input, 0, n), make([]string, 0, n+n/4)
+	}
 	for range p.list {
 		at := p.at
 		var in Input
@@ -164,7 +175,7 @@ func (p *parser) outputNames() []string {
 	return p.names[start:len(p.names):len(p.names)]
 }
 
-func (p *parser) sources() (sources []storepath.Path) {
+func (p *parser) sources(sources []storepath.Path) []storepath.Path {
 	for range p.list {
 		at := p.at
 		source := p.path()

@@ -39,8 +39,8 @@ func init() {
 			}
 			var systems []string
 			for _, n := range graph {
-				if !slices.Contains(systems, n.Derivation.System) {
-					systems = append(systems, n.Derivation.System)
+				if !slices.Contains(systems, n.System) {
+					systems = append(systems, n.System)
 				}
 			}
 			rate := figure{race: &race{name: "agents-50", unit: "builds/s"}}

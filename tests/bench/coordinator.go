@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"sync"
+	"slices"
 	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon"
@@ -36,9 +35,15 @@ func (s *setup) realGraph(ctx context.Context) (m *machine.Machine, roots []stor
 	return m, roots, err
 }
 
+// node is a derivation that was read.
+type node struct {
+	Path storepath.Path
+	*derivation.Derivation
+}
+
 // nodes reads a graph in an order in which every derivation follows its inputs.
-func nodes(m *machine.Machine, roots []storepath.Path) ([]datastore.Node, error) {
-	var order []datastore.Node
+func nodes(m *machine.Machine, roots []storepath.Path) ([]node, error) {
+	var order []node
 	seen := make(map[storepath.Path]bool)
 	var visit func(storepath.Path) error
 	visit = func(path storepath.Path) error {
@@ -59,7 +64,7 @@ func nodes(m *machine.Machine, roots []storepath.Path) ([]datastore.Node, error)
 				return err
 			}
 		}
-		order = append(order, datastore.Node{Path: path, Derivation: drv})
+		order = append(order, node{path, drv})
 		return nil
 	}
 	for _, root := range roots {
@@ -68,6 +73,18 @@ func nodes(m *machine.Machine, roots []storepath.Path) ([]datastore.Node, error)
 		}
 	}
 	return order, nil
+}
+
+// unstored is a graph for a new database.
+func unstored(graph []node) []*datastore.Node {
+	nodes := make([]*datastore.Node, len(graph))
+	at := make(map[storepath.Path]*datastore.Node, len(graph))
+	for i, n := range graph {
+		nodes[i] = &datastore.Node{Path: n.Path}
+		nodes[i].Set(n.Derivation, func(path storepath.Path) *datastore.Node { return at[path] })
+		at[n.Path] = nodes[i]
+	}
+	return nodes
 }
 
 // fresh makes a directory for a coordinator's state, on the disk that the
@@ -82,7 +99,7 @@ func (s *setup) fresh() (string, error) {
 
 // plain copies a graph's derivations out of a machine, whose store is an overlay:
 // the store of a farm is none, and to open a file takes twice the time there.
-func (s *setup) plain(m *machine.Machine, graph []datastore.Node) (string, error) {
+func (s *setup) plain(m *machine.Machine, graph []node) (string, error) {
 	dir, err := s.fresh()
 	for _, n := range graph {
 		var text []byte
@@ -110,7 +127,6 @@ func coordinate(ctx context.Context, state, derivations string, f func(*coordina
 		}
 		defer dir.Close()
 	}
-	buffers := sync.Pool{New: func() any { return make([]byte, 128<<10) }}
 	store, err := datastore.Open(ctx, filepath.Join(state, "tbfg.db"))
 	if err != nil {
 		return err
@@ -123,14 +139,11 @@ func coordinate(ctx context.Context, state, derivations string, f func(*coordina
 	c, err := coordinator.Open(ctx, coordinator.Config{
 		Store: store, Logs: logs, Outputs: outputs.New(filepath.Join(state, "builds"), 1<<20), Now: time.Now, Log: slog.New(slog.DiscardHandler),
 		Settings: coordinator.Settings{Policy: coordinator.Policy{Lease: time.Hour, SetupRetry: time.Minute, MaxSetupRetry: time.Hour}},
-		Read: func(path storepath.Path) ([]byte, error) {
+		Read: func(path storepath.Path, buf []byte) ([]byte, error) {
 			if dir == nil {
 				return nil, daemon.Errorf(daemon.NotFound, "there is no %s", path)
 			}
-			buf := buffers.Get()
-			defer buffers.Put(buf)
-			text, err := readFile(dir, path.Base(), buf.([]byte))
-			return bytes.Clone(text), err
+			return readFile(dir, path.Base(), slices.Grow(buf, 128<<10)[:128<<10])
 		},
 	})
 	if err != nil {

@@ -102,12 +102,12 @@ func init() {
 }
 
 // storeGraph makes a database that knows derivations and has no builds.
-func storeGraph(ctx context.Context, state string, graph []datastore.Node) error {
+func storeGraph(ctx context.Context, state string, graph []node) error {
 	store, err := datastore.Open(ctx, filepath.Join(state, "tbfg.db"))
 	if err != nil {
 		return err
 	}
-	err = store.Update(ctx, func(tx *datastore.Tx) error { return tx.InsertGraph(ctx, graph) })
+	err = store.Update(ctx, func(tx *datastore.Tx) error { return tx.InsertGraph(ctx, unstored(graph)...) })
 	if e := store.Close(); err == nil {
 		err = e
 	}

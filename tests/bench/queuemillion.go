@@ -131,15 +131,15 @@ type queue struct {
 	client   *agentapi.Client
 }
 
-func newQueue(ctx context.Context, s *setup, graph []datastore.Node, n int) (*queue, error) {
+func newQueue(ctx context.Context, s *setup, graph []node, n int) (*queue, error) {
 	state, err := s.fresh()
 	if err != nil {
 		return nil, err
 	}
 	q := &queue{state: state}
 	for _, node := range graph {
-		if !slices.Contains(q.systems, node.Derivation.System) {
-			q.systems = append(q.systems, node.Derivation.System)
+		if !slices.Contains(q.systems, node.System) {
+			q.systems = append(q.systems, node.System)
 		}
 	}
 	err = coordinate(ctx, state, "", func(c *coordinator.Coordinator) (err error) {
@@ -166,7 +166,7 @@ func newQueue(ctx context.Context, s *setup, graph []datastore.Node, n int) (*qu
 
 // fill stores n builds: copies of a graph under other names, the last one cut off
 // where n ends. What a derivation needs always comes before it.
-func (q *queue) fill(ctx context.Context, s *setup, graph []datastore.Node, n int) (err error) {
+func (q *queue) fill(ctx context.Context, s *setup, graph []node, n int) (err error) {
 	store, err := datastore.Open(ctx, filepath.Join(q.state, "tbfg.db"))
 	if err != nil {
 		return err
@@ -180,7 +180,7 @@ func (q *queue) fill(ctx context.Context, s *setup, graph []datastore.Node, n in
 		part := copyOf(graph[:min(len(graph), n-done)], i)
 		done += len(part)
 		err := store.Update(ctx, func(tx *datastore.Tx) error {
-			if err := tx.InsertGraph(ctx, part); err != nil {
+			if err := tx.InsertGraph(ctx, unstored(part)...); err != nil {
 				return err
 			}
 			for _, node := range part {
@@ -203,7 +203,7 @@ func (q *queue) fill(ctx context.Context, s *setup, graph []datastore.Node, n in
 
 // copyOf is a graph with all store paths changed in the same way, by the number of
 // the copy.
-func copyOf(graph []datastore.Node, number int) []datastore.Node {
+func copyOf(graph []node, number int) []node {
 	const digits = "0123456789abcdfghijklmnpqrsvwxyz"
 	mark := []byte("0000")
 	for i := range mark {
@@ -218,17 +218,17 @@ func copyOf(graph []datastore.Node, number int) []datastore.Node {
 		}
 		return renamed[path]
 	}
-	copied := make([]datastore.Node, len(graph))
-	for i, node := range graph {
-		drv := &derivation.Derivation{System: node.Derivation.System}
-		for _, o := range node.Derivation.Outputs {
+	copied := make([]node, len(graph))
+	for i, n := range graph {
+		drv := &derivation.Derivation{System: n.System}
+		for _, o := range n.Outputs {
 			o.Path = rename(o.Path)
 			drv.Outputs = append(drv.Outputs, o)
 		}
-		for _, in := range node.Derivation.Inputs {
+		for _, in := range n.Inputs {
 			drv.Inputs = append(drv.Inputs, derivation.Input{Path: rename(in.Path), Outputs: in.Outputs})
 		}
-		copied[i] = datastore.Node{Path: rename(node.Path), Derivation: drv}
+		copied[i] = node{rename(n.Path), drv}
 	}
 	return copied
 }

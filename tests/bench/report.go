@@ -204,7 +204,9 @@ func fillHistory(ctx context.Context, file string) (current []string, err error)
 // build stores a derivation and a build of it that has ended, unless its input
 // failed.
 func build(ctx context.Context, tx *datastore.Tx, path storepath.Path, drv *derivation.Derivation, number int, agent string, n int) error {
-	if err := tx.InsertGraph(ctx, []datastore.Node{{Path: path, Derivation: drv}}); err != nil {
+	node := &datastore.Node{Path: path}
+	node.Set(drv, func(path storepath.Path) *datastore.Node { return &datastore.Node{Path: path} })
+	if err := tx.InsertGraph(ctx, node); err != nil {
 		return err
 	}
 	id, err := tx.DerivationID(ctx, path)

@@ -1,1 +1,1 @@
-INSERT INTO derivations (id, name, system_id, fixed_output, inputs, needs, makes) VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO derivations (name, system_id, fixed_output, inputs, needs, makes) VALUES (?, ?, ?, ?, ?, ?)

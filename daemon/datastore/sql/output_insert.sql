@@ -1,1 +1,1 @@
-INSERT INTO outputs (id, output) VALUES (?, ?) ON CONFLICT (output) DO NOTHING
+INSERT INTO outputs (output) VALUES (?) ON CONFLICT (output) DO NOTHING
