@@ -68,8 +68,8 @@ const lookAhead = 1000
 //
 // What a filter asks for is looked up where few builds have it, and the rest of
 // the filter is held against those. Which condition is the rarest nobody knows
-// beforehand: all that have an index name their next builds, and the one whose
-// thousand reaches farthest passes over the most.
+// beforehand: each names its next builds, and the one whose thousand reaches
+// farthest passes over the most.
 func (q Queries) Builds(ctx context.Context, f BuildFilter) ([]BuildRow, error) {
 	builds, _, err := q.builds(ctx, f)
 	return builds, err
@@ -92,7 +92,7 @@ func (q Queries) builds(ctx context.Context, f BuildFilter) (builds []BuildRow, 
 		ahead, room = min(lookAhead, f.Limit), f.Limit
 	}
 	for {
-		next, err := q.nextBuilds(ctx, f, after, ahead)
+		next, err := q.nextBuilds(ctx, f, args, after, ahead)
 		if err != nil {
 			return nil, looked, err
 		}
@@ -154,9 +154,10 @@ func (n next) reachesFarther(than next) bool {
 	return n.ids[len(n.ids)-1] > than.ids[len(than.ids)-1]
 }
 
-// nextBuilds are the next builds after one which a filter may choose.
-func (q Queries) nextBuilds(ctx context.Context, f BuildFilter, after int64, n int) (best next, err error) {
-	for i, way := range f.ways() {
+// nextBuilds are the next builds after one which a filter may choose. args are
+// its parameters.
+func (q Queries) nextBuilds(ctx context.Context, f BuildFilter, args []any, after int64, n int) (best next, err error) {
+	for i, way := range f.ways(args) {
 		is, err := q.next(ctx, way, after, n)
 		if err != nil {
 			return best, err
@@ -192,8 +193,9 @@ type way struct {
 }
 
 // ways are the conditions of a filter that have an index in the order of
-// builds; the first is always there.
-func (f *BuildFilter) ways() []way {
+// builds, or are quickly seen; the first is always there. args are the filter's
+// parameters.
+func (f *BuildFilter) ways(args []any) []way {
 	ways := []way{{query: "builds_after"}}
 	add := func(want bool, query string, args ...any) {
 		if want {
@@ -209,6 +211,9 @@ func (f *BuildFilter) ways() []way {
 	add(f.Result == "success", "builds_after_processed")
 	add(f.Derivation != "", "builds_after_derivation", string(f.Derivation))
 	add(f.Output != "", "builds_after_output", string(f.Output))
+	add(len(f.Systems)+len(f.NotSystems) > 0, "builds_after_systems", args[2:4]...)
+	add(f.PriorityAbove != nil || f.PriorityBelow != nil || !f.CreatedAfter.IsZero() || !f.CreatedBefore.IsZero(),
+		"builds_after_numbers", args[4:8]...)
 	for _, tag := range f.Tags {
 		if tag.Value != nil {
 			add(true, "builds_after_tag", tag.Key, *tag.Value)

@@ -5,8 +5,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"codeberg.org/tbfg/tbfg/daemon"
+	"codeberg.org/tbfg/tbfg/nix/derivation"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -17,24 +19,28 @@ const many = 120_000
 // crowd is a farm with a great many builds. All have the tag all=yes, every
 // third one a value of its own of the key third. A few among the last are out
 // of the ordinary: many-9 has the tag rare=yes and the key odd, many-8 waits,
-// many-7 was canceled, many-6 failed and many-5 is of the derivation other.
+// many-7 was canceled, many-6 failed, many-5 is of the derivation other and
+// many-4 of one for another system, many-3 has a priority and many-2 is newer.
 // All others succeeded.
 func crowd(t *testing.T) *Store {
 	t.Helper()
 	s := fresh(t)
 	hello, other, id := insert(t, s, "hello"), insert(t, s, "other"), agent(t, s, "bedok")
+	arm := insertDerivation(t, s, "arm", &derivation.Derivation{System: "aarch64-linux",
+		Outputs: []derivation.Output{{Name: "out", Path: item("arm")}}})
 	for _, statement := range []string{
 		`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
-		 INSERT INTO builds (id, uuid, derivation_id, processed, canceled, created_at)
-		 SELECT i, printf('00000000-0000-4000-8000-%012d', i), iif(i = ?1 - 5, ?3, ?2), i NOT IN (?1 - 7, ?1 - 8), i = ?1 - 7, '2025-08-13 12:00:00' FROM n`,
+		 INSERT INTO builds (id, uuid, derivation_id, processed, canceled, created_at, priority)
+		 SELECT i, printf('00000000-0000-4000-8000-%012d', i), CASE i WHEN ?1 - 5 THEN ?3 WHEN ?1 - 4 THEN ?4 ELSE ?2 END,
+		        i NOT IN (?1 - 7, ?1 - 8), i = ?1 - 7, iif(i = ?1 - 2, '2025-08-14 12:00:00', '2025-08-13 12:00:00'), i = ?1 - 3 FROM n`,
 		`INSERT INTO build_results (build_id, agent_id, result)
-		 SELECT id, ?4, iif(id = ?1 - 6, 'failure', 'success') FROM builds WHERE processed`,
+		 SELECT id, ?5, iif(id = ?1 - 6, 'failure', 'success') FROM builds WHERE processed`,
 		`INSERT INTO tags (id, key, value) VALUES (1, 'all', 'yes'), (2, 'rare', 'yes'), (3, 'odd', '1'), (4, 'odd', '2')`,
 		`INSERT INTO tags (key, value) SELECT 'third', id FROM builds WHERE id % 3 = 0`,
 		`INSERT INTO build_tags (build_id, tag_id) SELECT id, 1 FROM builds
 		 UNION ALL VALUES (?1 - 9, 2), (?1 - 9, 4) UNION ALL SELECT value, id FROM tags WHERE key = 'third'`,
 	} {
-		if _, err := s.writer.Exec(statement, []any{many, hello, other, id}[:parameters(statement)]...); err != nil {
+		if _, err := s.writer.Exec(statement, []any{many, hello, other, arm, id}[:parameters(statement)]...); err != nil {
 			t.Fatalf("%s: %v", statement, err)
 		}
 	}
@@ -45,7 +51,7 @@ func crowd(t *testing.T) *Store {
 // looked at.
 func TestAPageOfTheListLooksAtFewBuilds(t *testing.T) {
 	s := crowd(t)
-	yes, no := true, false
+	yes, no, zero := true, false, int64(0)
 	rare, all := tagged("rare", "yes"), tagged("all", "yes")
 	for _, tt := range []struct {
 		name   string
@@ -71,6 +77,13 @@ func TestAPageOfTheListLooksAtFewBuilds(t *testing.T) {
 		{"of a derivation", BuildFilter{Derivation: item("other.drv")}, []int{5}, 1},
 		{"of an output", BuildFilter{Output: item("other")}, []int{5}, 1},
 		{"of an output that nobody makes", BuildFilter{Output: item("none")}, nil, 0},
+		{"for another system", BuildFilter{Systems: []string{"aarch64-linux", "riscv64-linux"}}, []int{4}, 1},
+		{"not for the usual system", BuildFilter{NotSystems: []string{"x86_64-linux"}}, []int{4}, 1},
+		{"for a system that nobody knows", BuildFilter{Systems: []string{"vax"}}, nil, 0},
+		{"urgent", BuildFilter{PriorityAbove: &zero}, []int{3}, 1},
+		{"created lately", BuildFilter{CreatedAfter: noon.AddDate(0, 0, 1).Add(-time.Second)}, []int{2}, 1},
+		{"created lately, and urgent", BuildFilter{CreatedAfter: noon.AddDate(0, 0, 1).Add(-time.Second), PriorityAbove: &zero}, nil, 0},
+		{"created long ago", BuildFilter{CreatedBefore: noon.AddDate(-1, 0, 0)}, nil, 0},
 		{"the first of all", BuildFilter{Limit: 3}, []int{many - 1, many - 2, many - 3}, 3},
 		{"the first that were processed", BuildFilter{Processed: &yes, Limit: 2}, []int{many - 1, many - 2}, 2},
 		{"the first with a common key", BuildFilter{Tags: []TagFilter{{Key: "third"}}, Limit: 2}, []int{many - 3, many - 6}, 2 + lookAhead},
