@@ -36,7 +36,9 @@ func (t *Tx) InsertGraph(ctx context.Context, graph ...*Node) (err error) {
 	if !errors.As(err, &e) || e.ExtendedCode != sqlite3.ErrConstraintUnique {
 		return err
 	}
-	t.met.back(before)
+	for _, n := range fresh {
+		n.forget()
+	}
 	for _, n := range fresh {
 		if err := t.find(ctx, n); err != nil {
 			return err
