@@ -127,28 +127,36 @@ func (w *World) drain(t *testing.T) {
 }
 
 // until waits until all builds are as they should be. Nothing tells when that
-// is, so it looks from time to time.
+// is, so it looks from time to time; it gives up when nothing has changed for
+// long.
 func (w *World) until(t *testing.T, what string, good func(wire.Build) bool) {
 	t.Helper()
 	client := clientapi.NewClient(w.ClientURL)
-	deadline := time.After(30 * time.Second)
+	const patience = 30 * time.Second
+	deadline := time.NewTimer(patience)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for {
+	for before := -1; ; {
 		var bad wire.Build
+		n := 0
 		err := client.Builds(t.Context(), nil, 0, func(b wire.Build) error {
 			if !good(b) {
 				bad = b
+				n++
 			}
 			return nil
 		})
 		if err == nil && bad.UUID == "" {
 			return
 		}
+		if n != before {
+			before = n
+			deadline.Reset(patience)
+		}
 		select {
 		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("wait until %s: build %s is %s, held by %q; %v", what, bad.UUID, bad.State, bad.Agent, err)
+		case <-deadline.C:
+			t.Fatalf("wait until %s: build %s is %s, held by %q, and %d others; %v", what, bad.UUID, bad.State, bad.Agent, n-1, err)
 		}
 	}
 }
