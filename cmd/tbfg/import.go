@@ -25,12 +25,14 @@ func importCommand() *cli.Command {
 			Usage:     "import a database of the Guix Build Coordinator",
 			ArgsUsage: "FILE",
 			Description: `Imports agents with their passwords and tags, and builds with their
-derivations, tags and results; not build logs. FILE is only read and may be
-in use; this farm must not run. What is here already stays as it is, so that
-one can import again. What makes no sense is left out and counted. Run this
-as the user that the farm runs as, first with --dry-run.`,
+derivations, tags and results; with --build-logs also the builds' logs. FILE
+and the logs are only read and may be in use; this farm must not run. What is
+here already stays as it is, so that one can import again. What makes no sense
+is left out and counted. Run this as the user that the farm runs as, first
+with --dry-run.`,
 			Flags: []cli.Flag{configFlag(),
 				&cli.StringFlag{Name: "state-dir", Usage: "`DIRECTORY` in the place of the configuration's state_dir"},
+				&cli.StringFlag{Name: "build-logs", Usage: "`DIRECTORY` with the builds' logs, such as " + upstreamStateDir + "/build-logs"},
 				&cli.BoolFlag{Name: "dry-run", Usage: "report what would be imported, and import nothing"}},
 			Action: importGBC,
 		}},
@@ -56,6 +58,9 @@ func importGBC(c *cli.Context) (err error) {
 		return err
 	}
 	report, err := source.Import(c.Context, store, time.Now(), c.Bool("dry-run"))
+	if err == nil && c.IsSet("build-logs") {
+		err = report.ImportLogs(c.Context, c.String("build-logs"), filepath.Join(conf.StateDir, "build-logs"), conf.Coordinator.MaxLogSize)
+	}
 	if err := errors.Join(err, done()); err != nil {
 		return err
 	}

@@ -103,10 +103,11 @@ func (m *importer) importBuild(ctx context.Context, h *history, row []sql.NullSt
 		h.builds.skip(1, "the UUID is not one")
 		return nil
 	}
-	if _, there, err := m.Build(ctx, uuid); err != nil {
+	if ours, there, err := m.Build(ctx, uuid); err != nil {
 		return err
 	} else if there {
 		h.there(id)
+		m.report.builds[uuid] = ours.State.Finished()
 		return nil
 	}
 	switch {
@@ -124,6 +125,7 @@ func (m *importer) importBuild(ctx context.Context, h *history, row []sql.NullSt
 		at = b.Created
 	}
 	h.imported(id, canceled)
+	m.report.builds[uuid] = canceled || ended
 	return m.store(ctx, b, at, canceled, ended, r)
 }
 

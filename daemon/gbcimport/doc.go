@@ -8,5 +8,6 @@
 //
 // Trust: the file belongs to who runs the import, but nothing in it is
 // believed before it is checked. It holds passwords in clear; we keep salted
-// hashes. Loss: none; the file is only read.
+// hashes. Loss: none; the file is only read. The same holds for the files of
+// the builds' logs, which are copied when all else is ours.
 package gbcimport

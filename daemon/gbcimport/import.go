@@ -17,7 +17,7 @@ var errDryRun = errors.New("dry run")
 // the same, reports the same, and takes it all back. Things without a time of
 // their own are given now.
 func (s *Source) Import(ctx context.Context, store *datastore.Store, now time.Time, dryRun bool) (*Report, error) {
-	report := &Report{DryRun: dryRun}
+	report := &Report{DryRun: dryRun, builds: make(map[string]bool)}
 	err := store.Update(ctx, func(tx *datastore.Tx) error {
 		m := &importer{Source: s, Tx: tx, report: report, now: now}
 		for _, part := range []func(context.Context) error{m.loadTags, m.importAgents, m.importPasswords, m.importAgentTags,

@@ -9,6 +9,7 @@ import (
 type Report struct {
 	DryRun bool
 	Lines  []*Line
+	builds map[string]bool // the UUIDs of the file's that are ours now, and whether they have ended
 }
 
 // A Line is what became of one kind of things. Each thing in the file was
