@@ -280,6 +280,12 @@ such as @code{\"agent.max_parallel_builds\"}, and its value."))
      (tbfg-agent-dynamic-auth-token auth))
     (_ #f)))
 
+(define %agent-respawn-delay
+  ;; So long that %respawn-limit is never reached: when a reconfiguration starts
+  ;; the agent, nobody has yet given its user the file with the password, and
+  ;; the Shepherd would disable the service before that is done.
+  7)
+
 (define (tbfg-agent-shepherd-services config)
   (match-record config <tbfg-agent-configuration>
                 (package user group supplementary-groups authentication grace
@@ -297,7 +303,7 @@ store; name a file with it instead~%")))
                             (requirement '(guix-daemon networking
                                                        user-processes))
                             (respawn-limit %respawn-limit)
-                            (respawn-delay %respawn-delay)
+                            (respawn-delay %agent-respawn-delay)
                             (modules %modules)
                             (start (start-gexp #~(list #$(file-append package
                                                           "/bin/tbfg")
