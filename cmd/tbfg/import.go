@@ -27,9 +27,9 @@ func importCommand() *cli.Command {
 			Description: `Imports agents with their passwords and tags, and builds with their
 derivations, tags and results; with --build-logs also the builds' logs. FILE
 and the logs are only read and may be in use; this farm must not run. What is
-here already stays as it is, so that one can import again. What makes no sense
-is left out and counted. Run this as the user that the farm runs as, first
-with --dry-run.`,
+here already stays as it is, so that one can import again. What makes no
+sense is left out and counted. Run this as the user that the farm runs as,
+first with --dry-run.`,
 			Flags: []cli.Flag{configFlag(),
 				&cli.StringFlag{Name: "state-dir", Usage: "`DIRECTORY` in the place of the configuration's state_dir"},
 				&cli.StringFlag{Name: "build-logs", Usage: "`DIRECTORY` with the builds' logs, such as " + upstreamStateDir + "/build-logs"},
