@@ -25,7 +25,7 @@ func buildLog(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	target := strings.TrimRight(c.String("front"), "/") + "/build/" + url.PathEscape(args[0]) + "/log"
+	target := strings.TrimRight(frontServer.target(c), "/") + "/build/" + url.PathEscape(args[0]) + "/log"
 	req, err := http.NewRequestWithContext(c.Context, http.MethodGet, target, nil)
 	if err != nil {
 		return fmt.Errorf("cannot get the log: %w", err)

@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
 	"syscall"
 
+	"codeberg.org/tbfg/tbfg/config"
 	"codeberg.org/tbfg/tbfg/daemon/clientapi"
 	"codeberg.org/tbfg/tbfg/daemon/wire"
 
@@ -24,12 +26,17 @@ type server struct {
 	what, flag, env string
 	usage, url      string // of the option that says where it is
 	socket          string // where it is looked for first if the option is not given; empty for nowhere
+
+	// Where the farm of this machine has it, which is asked in the place of
+	// url if the option is not given; nil for nowhere.
+	listens func(config.Config) []string
 }
 
 var (
 	coordinatorServer = server{"coordinator", "coordinator", "TBFG_COORDINATOR", "`URL` of the coordinator's API for clients", "http://127.0.0.1:8746",
-		"/run/tbfg/client.socket"}
-	frontServer = server{"log endpoint", "front", "TBFG_FRONT", "`URL` of the log endpoint", "http://127.0.0.1:8747", ""}
+		"/run/tbfg/client.socket", nil}
+	frontServer = server{"log endpoint", "front", "TBFG_FRONT", "`URL` of the log endpoint", "http://127.0.0.1:8747",
+		"", func(conf config.Config) []string { return conf.Front.Listen }}
 )
 
 // option says where commands find the server.
@@ -43,7 +50,21 @@ func (s server) target(c *cli.Context) string {
 	if !c.IsSet(s.flag) && s.socket != "" && unix.Access(s.socket, unix.W_OK) == nil {
 		return "unix:" + s.socket
 	}
+	if !c.IsSet(s.flag) && s.listens != nil {
+		if conf, err := loadConfig(c); err == nil && len(s.listens(conf)) > 0 {
+			return urlOf(s.listens(conf)[0])
+		}
+	}
 	return c.String(s.flag)
+}
+
+// urlOf is where those on this machine find what listens on an address.
+func urlOf(address string) string {
+	host, port, err := net.SplitHostPort(address)
+	if ip, _ := netip.ParseAddr(host); err == nil && (host == "" || ip.IsUnspecified()) {
+		address = net.JoinHostPort("localhost", port)
+	}
+	return "http://" + address
 }
 
 // askedBy tells whether a command has this option.

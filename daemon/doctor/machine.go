@@ -59,7 +59,7 @@ func Endpoint(ctx context.Context, name, address string) Finding {
 	conn, err := dialer.DialContext(ctx, "tcp", here(address))
 	if err != nil {
 		return wrong(check, fmt.Sprintf("%s: nobody answers at %s: %v", name, address, err),
-			"start the farm: \"herd start tbfg\" or \"tbfg serve\"")
+			"start the farm: \"herd start tbfg\", \"systemctl start tbfg\" or \"tbfg serve\"")
 	}
 	conn.Close()
 	return fine(check, "%s: %s answers (%v)", name, address, time.Since(begun).Round(time.Millisecond))

@@ -128,6 +128,10 @@ func TestAnOldFarmMovesIn(t *testing.T) {
 		if got := f.logAt(oldBuild(row)); got != want {
 			t.Errorf("build %d: got the log %q, want %q", row, got, want)
 		}
+		// The command finds the address in the configuration.
+		if got := f.command(nil, "tbfg", "build", "log", oldBuild(row)); got != (reply{out: want}) {
+			t.Errorf("tbfg build log of %d: got %+v, want %q", row, got, want)
+		}
 	}
 
 	// What comes, from an agent that knows only its old UUID and password.
