@@ -23,9 +23,16 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// usesToken tells whether an agent is to enrol by itself.
+// usesToken tells whether an agent is to enrol by itself. With options for a
+// password it is not, whatever the configuration says.
 func usesToken(c *cli.Context, conf config.Agent) bool {
-	return c.IsSet("dynamic-auth-token") || conf.TokenFile != ""
+	switch {
+	case c.IsSet("dynamic-auth-token") || c.IsSet("dynamic-auth-token-file"):
+		return true
+	case c.IsSet("password") || c.IsSet("password-file"):
+		return false
+	}
+	return conf.TokenFile != ""
 }
 
 // runEnrolled runs an agent that has a name and a token. It enrols once and

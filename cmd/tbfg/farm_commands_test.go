@@ -197,3 +197,21 @@ func TestAnAgentWithATokenNeedsAName(t *testing.T) {
 		t.Errorf("got the error %v, want that it needs a name", err)
 	}
 }
+
+// Options say how an agent shows who it is, whatever the configuration says.
+func TestAnAgentWithAPasswordNeedsNoToken(t *testing.T) {
+	conf := filepath.Join(t.TempDir(), "config.toml")
+	if err := os.WriteFile(conf, []byte("[agent]\nname = \"large\"\ndynamic_auth_token_file = \"/nowhere/token\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for want, options := range map[string][]string{
+		"/nowhere/password": {"--uuid=7bdd2249-1214-431a-aa61-000000000001", "--password-file=/nowhere/password"},
+		"/nowhere/token":    {"--uuid=7bdd2249-1214-431a-aa61-000000000001"},
+		"/nowhere/other":    {"--dynamic-auth-token-file=/nowhere/other"},
+	} {
+		_, err := inProcess(t, append([]string{"guix-build-coordinator-agent", "--config=" + conf}, options...)...)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got the error %v, want %s in it", options, err, want)
+		}
+	}
+}
