@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -15,6 +14,7 @@ import (
 
 	"codeberg.org/tbfg/tbfg/config"
 	"codeberg.org/tbfg/tbfg/daemon/clientapi"
+	"codeberg.org/tbfg/tbfg/daemon/doctor"
 	"codeberg.org/tbfg/tbfg/daemon/wire"
 
 	"github.com/urfave/cli/v2"
@@ -52,19 +52,10 @@ func (s server) target(c *cli.Context) string {
 	}
 	if !c.IsSet(s.flag) && s.listens != nil {
 		if conf, err := loadConfig(c); err == nil && len(s.listens(conf)) > 0 {
-			return urlOf(s.listens(conf)[0])
+			return "http://" + doctor.Here(s.listens(conf)[0])
 		}
 	}
 	return c.String(s.flag)
-}
-
-// urlOf is where those on this machine find what listens on an address.
-func urlOf(address string) string {
-	host, port, err := net.SplitHostPort(address)
-	if ip, _ := netip.ParseAddr(host); err == nil && (host == "" || ip.IsUnspecified()) {
-		address = net.JoinHostPort("localhost", port)
-	}
-	return "http://" + address
 }
 
 // askedBy tells whether a command has this option.

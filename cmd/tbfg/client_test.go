@@ -76,14 +76,3 @@ func TestTheConfigurationThatIsThereIsChecked(t *testing.T) {
 		t.Errorf("got %q, %v; want %q", out, err, want)
 	}
 }
-
-func TestWhereALocalServerIsFound(t *testing.T) {
-	for address, want := range map[string]string{
-		"127.0.0.1:8747": "http://127.0.0.1:8747", "0.0.0.0:80": "http://localhost:80", "[::]:80": "http://localhost:80",
-		":80": "http://localhost:80", "farm.example.org:80": "http://farm.example.org:80", "[fe80::1]:80": "http://[fe80::1]:80",
-	} {
-		if got := urlOf(address); got != want {
-			t.Errorf("%s: got %s, want %s", address, got, want)
-		}
-	}
-}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 
+	"codeberg.org/tbfg/tbfg/daemon/doctor"
 	"codeberg.org/tbfg/tbfg/daemon/front"
 	"codeberg.org/tbfg/tbfg/shepherd"
 )
@@ -53,18 +54,9 @@ func (f *farm) listen(ctx context.Context, sockets shepherd.Sockets, name string
 	for _, l := range listeners {
 		f.log.Info("listening for "+name+" connections", "address", l.Addr())
 		if name == "agent" && f.agentURL == "" {
-			f.agentURL = "http://" + reachable(l.Addr())
+			f.agentURL = "http://" + doctor.Here(l.Addr().String())
 		}
 		server.serve(name, wrap(l), f.failed)
 	}
 	return nil
-}
-
-// reachable is an address at which one on this machine reaches a listener.
-func reachable(addr net.Addr) string {
-	tcp, ok := addr.(*net.TCPAddr)
-	if !ok || !tcp.IP.IsUnspecified() {
-		return addr.String()
-	}
-	return net.JoinHostPort("localhost", fmt.Sprint(tcp.Port))
 }

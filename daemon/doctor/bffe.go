@@ -47,7 +47,7 @@ func same(u *url.URL, address string) bool {
 	if port == "" {
 		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
 	}
-	host, at, err := net.SplitHostPort(here(address))
+	host, at, err := net.SplitHostPort(Here(address))
 	return err == nil && port == at && (local(u.Hostname()) && local(host) || u.Hostname() == host)
 }
 

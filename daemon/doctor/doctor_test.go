@@ -201,3 +201,14 @@ func TestNoGuixDaemon(t *testing.T) {
 	defer l.Close()
 	expect(t, "something else", GuixDaemon(t.Context(), file), Wrong, "log")
 }
+
+func TestWhereAListenerIsFound(t *testing.T) {
+	for address, want := range map[string]string{
+		"127.0.0.1:8747": "127.0.0.1:8747", "0.0.0.0:80": "localhost:80", "[::]:80": "localhost:80",
+		":80": "localhost:80", "farm.example.org:80": "farm.example.org:80", "[fe80::1]:80": "[fe80::1]:80",
+	} {
+		if got := Here(address); got != want {
+			t.Errorf("%s: got %s, want %s", address, got, want)
+		}
+	}
+}

@@ -56,7 +56,7 @@ func Endpoint(ctx context.Context, name, address string) Finding {
 	const check = "endpoint"
 	dialer := net.Dialer{Timeout: limit}
 	begun := time.Now()
-	conn, err := dialer.DialContext(ctx, "tcp", here(address))
+	conn, err := dialer.DialContext(ctx, "tcp", Here(address))
 	if err != nil {
 		return wrong(check, fmt.Sprintf("%s: nobody answers at %s: %v", name, address, err),
 			"start the farm: \"herd start tbfg\", \"systemctl start tbfg\" or \"tbfg serve\"")
@@ -65,9 +65,9 @@ func Endpoint(ctx context.Context, name, address string) Finding {
 	return fine(check, "%s: %s answers (%v)", name, address, time.Since(begun).Round(time.Millisecond))
 }
 
-// here is an address at which one on this machine reaches what listens at
+// Here is an address at which one on this machine reaches what listens at
 // one, which may be all addresses.
-func here(address string) string {
+func Here(address string) string {
 	host, port, err := net.SplitHostPort(address)
 	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
 		return net.JoinHostPort("localhost", port)
