@@ -28,13 +28,13 @@ type server struct {
 	socket          string // where it is looked for first if the option is not given; empty for nowhere
 
 	// Where the farm of this machine has it, which is asked in the place of
-	// url if the option is not given; nil for nowhere.
+	// url if the option is not given.
 	listens func(config.Config) []string
 }
 
 var (
 	coordinatorServer = server{"coordinator", "coordinator", "TBFG_COORDINATOR", "`URL` of the coordinator's API for clients", "http://127.0.0.1:8746",
-		"/run/tbfg/client.socket", nil}
+		"/run/tbfg/client.socket", func(conf config.Config) []string { return conf.Coordinator.ClientListen }}
 	frontServer = server{"log endpoint", "front", "TBFG_FRONT", "`URL` of the log endpoint", "http://127.0.0.1:8747",
 		"", func(conf config.Config) []string { return conf.Front.Listen }}
 )
@@ -50,7 +50,7 @@ func (s server) target(c *cli.Context) string {
 	if !c.IsSet(s.flag) && s.socket != "" && unix.Access(s.socket, unix.W_OK) == nil {
 		return "unix:" + s.socket
 	}
-	if !c.IsSet(s.flag) && s.listens != nil {
+	if !c.IsSet(s.flag) {
 		if conf, err := loadConfig(c); err == nil && len(s.listens(conf)) > 0 {
 			return "http://" + doctor.Here(s.listens(conf)[0])
 		}

@@ -19,7 +19,7 @@ var manSections = []struct {
 		{"~/.cache/tbfg-agent", "An agent's logs under way and, if it enrolled with a token, its password."},
 	}},
 	{"ENVIRONMENT", [][2]string{
-		{coordinatorServer.env, "URL of the coordinator that commands ask, in the place of " + coordinatorServer.url + "."},
+		{coordinatorServer.env, "URL of the coordinator that commands ask, in the place of the configuration's coordinator.client_listen (" + coordinatorServer.url + ")."},
 		{frontServer.env, "URL of the log endpoint that \"tbfg build log\" asks, in the place of the configuration's front.listen (" + frontServer.url + ")."},
 		{"GUIX_DAEMON_SOCKET", "Address of the guix-daemon that an agent uses, unless the configuration names one."},
 		{"XDG_CACHE_HOME", "Directory in the place of ~/.cache."},
