@@ -93,7 +93,11 @@ func printAgentReport(w io.Writer, r agent.Report) {
 	fmt.Fprintf(w, "  coordinator:   %s\n", r.Coordinator)
 	fmt.Fprintf(w, "  last contact:  %s\n", contact)
 	fmt.Fprintf(w, "  running since: %s\n", r.Since.UTC().Format(time.DateTime))
-	fmt.Fprintf(w, "  load average:  %.2f\n", r.Load)
+	busy := ""
+	if r.Load > r.MaxLoad {
+		busy = fmt.Sprintf(", above max_1min_load_average (%.2f): no build starts", r.MaxLoad)
+	}
+	fmt.Fprintf(w, "  load average:  %.2f%s\n", r.Load, busy)
 	fmt.Fprintf(w, "  spool:         %s\n", mebibytes(r.SpoolBytes))
 	for _, d := range r.Disks {
 		low := ""

@@ -19,6 +19,7 @@ type Report struct {
 	Systems     []string      `json:"systems"` // that are asked for
 	Parallel    int           `json:"max_parallel_builds"`
 	Load        float64       `json:"load_average_1min"`
+	MaxLoad     float64       `json:"max_1min_load_average"` // above it no build starts
 	Builds      []BuildReport `json:"builds"`
 	SpoolBytes  int64         `json:"spool_bytes"`
 	Disks       []Disk        `json:"disks"`
@@ -37,7 +38,7 @@ func (a *Agent) Report() Report {
 	s := a.status(running)
 	set := a.current.Load()
 	r := Report{UUID: a.UUID, Coordinator: a.Coordinator, Status: s.Status, Since: a.since, Systems: a.foreign.without(set.Systems),
-		Parallel: set.MaxParallelBuilds, Load: s.Load1Min, Builds: builds, SpoolBytes: a.spoolBytes(), Disks: a.disks(), MinFree: set.MinFree}
+		Parallel: set.MaxParallelBuilds, Load: s.Load1Min, MaxLoad: set.MaxLoad, Builds: builds, SpoolBytes: a.spoolBytes(), Disks: a.disks(), MinFree: set.MinFree}
 	if at := a.contact.Load(); at > 0 {
 		r.LastContact = time.Unix(0, at).UTC()
 	}
