@@ -137,15 +137,11 @@ func pids(t *testing.T, file string) (numbers []int) {
 // eventually waits for what other processes do.
 func eventually(t *testing.T, what string, happened func() bool) {
 	t.Helper()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for range 20_000 {
-		if happened() {
-			return
+	for end := time.Now().Add(2 * time.Minute); !happened(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited in vain until %s", what)
 		}
-		<-tick.C
 	}
-	t.Fatalf("waited in vain until %s", what)
 }
 
 // dead waits until a process, which got SIGKILL and has another parent, is
@@ -168,11 +164,11 @@ func TestAProgramThatHangsIsKilledWithItsChildren(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "pids")
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			go func() {
-				defer cancel()
-				eventually(t, "it has begun", func() bool { _, err := os.Stat(out); return err == nil })
-			}()
-			if err := newProgram(new(logged), script(t, "echo busy\n"+text), out).tell(ctx, someEvent); err == nil || !strings.HasSuffix(err.Error(), ": busy") {
+			p, ended := newProgram(new(logged), script(t, "echo busy\n"+text), out), make(chan error, 1)
+			go func() { ended <- p.tell(ctx, someEvent) }()
+			eventually(t, "it has begun", func() bool { _, err := os.Stat(out); return err == nil })
+			cancel()
+			if err := <-ended; err == nil || !strings.HasSuffix(err.Error(), ": busy") {
 				t.Errorf("got the error %v, want one with what it said", err)
 			}
 			for _, pid := range pids(t, out) {
