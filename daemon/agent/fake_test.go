@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -36,6 +37,7 @@ type fake struct {
 	reports   []string                    // "METHOD PATH" of all but fetches
 	bodies    map[string]string           // of the last report
 	answer    map[string]http.HandlerFunc // in the place of the usual, by "METHOD PATH"
+	conns     int                         // that are open
 }
 
 const (
@@ -50,7 +52,16 @@ func build(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", n
 
 func newFake(t *testing.T) *fake {
 	f := &fake{t: t, secret: password, bodies: make(map[string]string), answer: make(map[string]http.HandlerFunc)}
-	server := httptest.NewServer(http.HandlerFunc(f.serve))
+	server := httptest.NewUnstartedServer(http.HandlerFunc(f.serve))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			f.set(func() { f.conns++ })
+		case http.StateClosed:
+			f.set(func() { f.conns-- })
+		}
+	}
+	server.Start()
 	f.url = server.URL
 	t.Cleanup(server.Close)
 	return f
@@ -123,6 +134,25 @@ func refuse(w http.ResponseWriter, status int, code string) {
 
 // lose takes a request and breaks the connection.
 func lose(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
+
+// drain waits until all is recorded that was sent on connections which have been
+// given up.
+func (f *fake) drain() {
+	f.t.Helper()
+	// Connections are accepted in their order.
+	conn, err := net.Dial("tcp", strings.TrimPrefix(f.url, "http://"))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "nonsense\r\n\r\n"); err != nil {
+		f.t.Fatal(err)
+	}
+	if _, err := io.ReadAll(conn); err != nil {
+		f.t.Fatal(err)
+	}
+	f.wait("all connections are closed", func() bool { return f.conns == 0 })
+}
 
 // set changes the fake while it serves.
 func (f *fake) set(change func()) {
