@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -24,7 +25,7 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 		"one more, forever": "GET /builds HTTP/1.1\r\nHost: localhost\r\n",
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			l := &pipes{make(chan net.Conn), make(chan struct{})}
+			l := newPipes()
 			server := newEndpoint(http.NotFoundHandler(), slog.New(slog.DiscardHandler))
 			go server.Serve(l)
 			ours, theirs := net.Pipe()
@@ -57,7 +58,13 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 // pipes is a listener of connections whose time is the bubble's.
 type pipes struct {
 	conns chan net.Conn
-	done  chan struct{}
+	done  chan struct{} // closed when it is closed
+	close func()
+}
+
+func newPipes() *pipes {
+	done := make(chan struct{})
+	return &pipes{make(chan net.Conn), done, sync.OnceFunc(func() { close(done) })}
 }
 
 func (p *pipes) Accept() (net.Conn, error) {
@@ -68,7 +75,7 @@ func (p *pipes) Accept() (net.Conn, error) {
 		return nil, net.ErrClosed
 	}
 }
-func (p *pipes) Close() error   { close(p.done); return nil }
+func (p *pipes) Close() error   { p.close(); return nil }
 func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
 func TestTheSocketAndTheToken(t *testing.T) {
