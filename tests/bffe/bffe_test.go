@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -41,7 +40,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{Farm: coordinatortest.Open(t), t: t, m: machine.New(t, machine.Sid), address: "127.0.0.1:0"}
+	w := &world{Farm: coordinatortest.Open(t), t: t, m: machine.New(t, machine.Sid), address: machine.FreeAddress(t)}
 	scripts, err := filepath.Glob("*.scm")
 	w.Must(err)
 	for _, script := range scripts {
@@ -59,7 +58,6 @@ func (w *world) serve() {
 	w.t.Helper()
 	l, err := net.Listen("tcp", w.address)
 	w.Must(err)
-	w.address = l.Addr().String()
 	server := httptest.NewUnstartedServer(clientapi.Guard{}.Protect(clientapi.Handler(w.Coordinator, w.Stream(), coordinatortest.Operator{}, http.NotFoundHandler())))
 	server.Listener.Close()
 	server.Listener = l
@@ -213,10 +211,8 @@ func TestGuileFollowsTheEvents(t *testing.T) {
 // standIn runs the front end and returns its URL.
 func (w *world) standIn() string {
 	w.t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	_, port, err := net.SplitHostPort(machine.FreeAddress(w.t))
 	w.Must(err)
-	port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
-	w.Must(l.Close())
 	standIn, err := w.m.Launch("stand-in", w.m.Command(w.t.Context(), "guile", "-s", "/tmp/stand-in.scm", w.url(), port, "Science team build farm"))
 	w.Must(err)
 	_, err = standIn.WaitLine(w.t.Context(), "following events after")

@@ -1,13 +1,10 @@
 package channel
 
 import (
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -60,7 +57,7 @@ func TestChannel(t *testing.T) {
 // evaluate evaluates everything in one process.
 func evaluate(t *testing.T) *guix {
 	t.Helper()
-	g := &guix{machine.New(t, machine.Sid), freeAddress(t), freeAddress(t), freeAddress(t)}
+	g := &guix{machine.New(t, machine.Sid), machine.FreeAddress(t), machine.FreeAddress(t), machine.FreeAddress(t)}
 	if _, err := g.Daemon(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -206,19 +203,4 @@ func testStyle(t *testing.T, g *guix) {
 	if out, err := lint.CombinedOutput(); err != nil || len(out) > 0 {
 		t.Errorf("guix lint: got %q, %v; want nothing", out, err)
 	}
-}
-
-// freeAddress is an address on loopback that nobody has. It is below the ports
-// that the kernel gives to connections, since it is used only minutes later.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	for range 100 {
-		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(10000+rand.IntN(20000)))
-		if l, err := net.Listen("tcp", address); err == nil {
-			l.Close()
-			return address
-		}
-	}
-	t.Fatal("no port is free")
-	return ""
 }

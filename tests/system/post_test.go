@@ -186,6 +186,6 @@ func TestThePortsAreUpstreams(t *testing.T) {
 	}
 	// Without timestamps, for those whose log has its own.
 	agent := h.launch("agent", h.Command(context.Background(), "guix-build-coordinator-agent", "--timestamp-log-output=false",
-		"--uuid=x", "--password=y", "--coordinator=http://"+freeAddress(t)))
+		"--uuid=x", "--password=y", "--coordinator=http://"+machine.FreeAddress(t)))
 	h.waitLine(agent, `^\(INFO \): starting agent x$`)
 }

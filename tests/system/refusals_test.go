@@ -2,6 +2,8 @@ package system
 
 import (
 	"strings"
+
+	"codeberg.org/tbfg/tbfg/tests/machine"
 )
 
 // checkRefusals checks that whatever goes wrong is told in one line on
@@ -12,7 +14,7 @@ func (s *session) checkRefusals(id, password string) {
 	missing := string(s.goodbye.Path)
 	forged := strings.Replace(string(s.hello.Path), "hello", "malice", 1)
 	before := s.sqlite(".dump")
-	down := "http://" + freeAddress(s.t)
+	down := "http://" + machine.FreeAddress(s.t)
 	s.write("/etc/wrong", "IUwGrsEklfu0kVf_QquCOdzfa6-P52qPlcwBd5YB\n", 0o600)
 	agent := func(args ...string) func() reply {
 		return func() reply {

@@ -64,7 +64,7 @@ func newSession(t *testing.T) *session {
 	bedok.startDaemon("--substitute-urls=" + s.bordeaux.URL)
 	bedok.conn = bedok.dial()
 
-	agents, clients, front := freeAddress(t), freeAddress(t), freeAddress(t)
+	agents, clients, front := machine.FreeAddress(t), machine.FreeAddress(t), machine.FreeAddress(t)
 	s.farm = &farm{host: bedok, Client: clientapi.NewClient("http://" + clients),
 		agentURL: "http://" + agents, clientURL: "http://" + clients, frontURL: "http://" + front}
 	return s

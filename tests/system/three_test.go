@@ -141,7 +141,7 @@ func TestThreeMachinesSurviveEverything(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b.address = freeAddress(t)
+		b.address = machine.FreeAddress(t)
 		b.publish()
 		urls, keys = append(urls, "http://"+b.address), append(keys, key)
 		b.id, b.password = f.newAgent(name)
