@@ -121,8 +121,7 @@ func TestMissingInputsAreReported(t *testing.T) {
 	app := h.add(toy.Recipe{Name: "app", Inputs: []*toy.Drv{there, lib}, Script: `cat "$in_lib" "$in_lib_dev" >"$out"`})
 	build := f.submit(app)[0]
 
-	f.waitState(daemon.Deferred, build) // in the queue, for later
-	b := f.show(build)
+	b := f.reach(daemon.Deferred, build) // in the queue, for later
 	if len(b.SetupFailures) == 0 || len(b.Starts) > 0 || b.Agent != "" {
 		t.Fatalf("got %+v, want a setup failure, no start and no agent", b)
 	}

@@ -3,15 +3,11 @@ package system
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
-	"net"
 	"net/url"
 	"os/exec"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
-	"testing"
 	"time"
 
 	"codeberg.org/tbfg/tbfg/config"
@@ -47,7 +43,7 @@ func newFarm(h *host, changes ...func(*config.Config)) *farm {
 		&f.clientURL: &conf.Coordinator.ClientListen,
 		&f.frontURL:  &conf.Front.Listen,
 	} {
-		address := freeAddress(h.t)
+		address := machine.FreeAddress(h.t)
 		*list, *url = []string{address}, "http://"+address
 	}
 	f.Client = clientapi.NewClient(f.clientURL)
@@ -218,16 +214,23 @@ func (f *farm) show(uuid string) wire.BuildDetail {
 func (f *farm) waitState(state daemon.State, uuids ...string) {
 	f.t.Helper()
 	for _, uuid := range uuids {
-		var b wire.BuildDetail
-		eventually(f.t, "build "+uuid+" is "+string(state), func() bool {
-			f.alive(f.serve)
-			b = f.show(uuid)
-			return b.State == state || b.State.Finished()
-		})
-		if b.State != state {
-			f.t.Fatalf("build %s: got %s, want %s: %+v", uuid, b.State, state, b)
-		}
+		f.reach(state, uuid)
 	}
+}
+
+// reach waits until a build is in a state and returns what the farm told of it
+// then: asked again, it may have left a state that does not last.
+func (f *farm) reach(state daemon.State, uuid string) (b wire.BuildDetail) {
+	f.t.Helper()
+	eventually(f.t, "build "+uuid+" is "+string(state), func() bool {
+		f.alive(f.serve)
+		b = f.show(uuid)
+		return b.State == state || b.State.Finished()
+	})
+	if b.State != state {
+		f.t.Fatalf("build %s: got %s, want %s: %+v", uuid, b.State, state, b)
+	}
+	return b
 }
 
 // waitOver waits until no build can go on, and returns them all.
@@ -250,35 +253,6 @@ func (f *farm) waitOver() []wire.Build {
 	})
 	return all
 }
-
-// freeAddress is an address of the loopback interface where nobody listens.
-// Its port is below those that the kernel hands out, so that a farm which is
-// started again finds it free.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	ports.Lock()
-	defer ports.Unlock()
-	for range 100 {
-		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(10000+rand.IntN(20000)))
-		if ports.given[address] {
-			continue
-		}
-		l, err := net.Listen("tcp", address)
-		if err != nil {
-			continue
-		}
-		l.Close()
-		ports.given[address] = true
-		return address
-	}
-	t.Fatal("no port is free")
-	return ""
-}
-
-var ports = struct {
-	sync.Mutex
-	given map[string]bool // by freeAddress
-}{given: make(map[string]bool)}
 
 // lines splits a text; the last line need not end.
 func lines(text string) []string {
