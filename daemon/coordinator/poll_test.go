@@ -36,7 +36,7 @@ func poll(ctx context.Context, t *testing.T, f *coordinatortest.Farm, agent stri
 		}
 		answers <- a
 	}()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for time.Now().Before(deadline) {
 		a, err := f.Agent(t.Context(), agent)
 		f.Must(err)
@@ -54,7 +54,7 @@ func soon(t *testing.T, answers <-chan answer) answer {
 	select {
 	case a := <-answers:
 		return a
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("there is no answer")
 		return answer{}
 	}
@@ -210,7 +210,7 @@ func TestAPollEndsWhenTheAgentAsksAgain(t *testing.T) {
 	case a = <-first:
 	case a = <-second:
 		newer = first
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("none of the polls ends")
 	}
 	if a.err != nil || len(a.builds) != 0 {

@@ -133,7 +133,7 @@ func words(s string) (b []byte, err error) {
 // play is the daemon's side of a conversation.
 func play(nc net.Conn, script []step) error {
 	defer nc.Close()
-	nc.SetDeadline(time.Now().Add(20 * time.Second)) // rather than hang when the client is wrong
+	nc.SetDeadline(time.Now().Add(time.Minute)) // rather than hang when the client is wrong
 	for i, s := range script {
 		switch s.kind {
 		case '>':

@@ -374,9 +374,10 @@ func (h *herd) submit(t *testing.T, drv *toy.Drv, done <-chan struct{}) (got sub
 // log looks at the farm's log, which the Shepherd rotates. Actions that were
 // run before must not have ended it.
 func (h *herd) log(t *testing.T) {
-	if text := h.read(t, "/var/log/tbfg/tbfg.log"); !strings.Contains(text, "name=upstream") {
-		t.Errorf("the log ends before the agents have enrolled:\n%s", text)
-	}
+	// The Shepherd reads what the farm says from a pipe, when it comes to it.
+	eventually(t, "the log says that the agents have enrolled", func() bool {
+		return strings.Contains(h.read(t, "/var/log/tbfg/tbfg.log"), "name=upstream")
+	})
 	if text := h.read(t, "/var/log/tbfg/tbfg.log"); !regexp.MustCompile(`^20[-0-9]+ [:0-9]+ \(INFO \): listening for agent connections`).MatchString(text) {
 		t.Errorf("got the log %q", text[:min(len(text), 300)])
 	}

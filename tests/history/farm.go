@@ -106,7 +106,7 @@ func (f *Farm) TryStart() error {
 	if err := f.launch(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(f.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(f.t.Context(), time.Minute)
 	defer cancel()
 	for _, url := range []string{f.AgentURL, f.ClientURL, f.FrontURL} {
 		if err := f.serve.WaitAccept(ctx, "tcp", url[len("http://"):]); err != nil {

@@ -76,7 +76,7 @@ func TestStopKillsTheWholeGroupInTheEnd(t *testing.T) {
 	}
 	p.Stop(10 * time.Millisecond)
 	// Those killed stay in the group until init has reaped them.
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for syscall.Kill(-p.Pid(), 0) != syscall.ESRCH {
 		if ctx.Err() != nil {
