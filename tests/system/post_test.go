@@ -98,7 +98,7 @@ func TestThePost(t *testing.T) {
 		t.Errorf("got the output %q", got)
 	}
 
-	s.checkRefusals(id, password)
+	s.checkRefusals(agent, id, password)
 
 	// What the command line has by now in the place of SQL.
 	other := s.want(s.run("agent", "new", "--name=second", "--description=made without SQL"), `^([0-9a-f-]{36})\n$`)[1]

@@ -2,14 +2,20 @@ package system
 
 import (
 	"strings"
+	"syscall"
 
 	"codeberg.org/tbfg/tbfg/tests/machine"
 )
 
 // checkRefusals checks that whatever goes wrong is told in one line on
-// standard error, fails, and changes nothing.
-func (s *session) checkRefusals(id, password string) {
+// standard error, fails, and changes nothing. The agent that runs is held
+// meanwhile, for every half a minute it has the database changed.
+func (s *session) checkRefusals(running *machine.Process, id, password string) {
 	s.t.Helper()
+	if err := running.Signal(syscall.SIGSTOP); err != nil {
+		s.t.Fatal(err)
+	}
+	defer running.Signal(syscall.SIGCONT)
 	const nobody = "00000000-0000-4000-8000-000000000000"
 	missing := string(s.goodbye.Path)
 	forged := strings.Replace(string(s.hello.Path), "hello", "malice", 1)
