@@ -258,9 +258,19 @@ func (s *Store) has(uuid string) bool {
 	return err == nil
 }
 
-// finish writes log.gz in place of the file under way, if there is one.
+// finish writes log.gz in place of the file under way, if there is one. Its
+// temporary file lies beside that: who was killed here is asked again to
+// finish this log, and finds it.
 func (s *Store) finish(uuid string, l *liveLog, live bool) error {
-	f, err := durable.Create(filepath.Join(s.dir, uuid+".gz"), 0o644)
+	dir := filepath.Join(s.dir, uuid)
+	err := durable.MkdirAll(dir, 0o755)
+	if err == nil {
+		err = durable.Sweep(dir)
+	}
+	if err != nil {
+		return fmt.Errorf("finish the log of build %s: %w", uuid, err)
+	}
+	f, err := durable.Create(s.File(uuid), 0o644)
 	if err != nil {
 		return fmt.Errorf("finish the log of build %s: %w", uuid, err)
 	}
@@ -273,10 +283,7 @@ func (s *Store) finish(uuid string, l *liveLog, live bool) error {
 		err = z.Close()
 	}
 	if err == nil {
-		err = durable.MkdirAll(filepath.Join(s.dir, uuid), 0o755)
-	}
-	if err == nil {
-		err = f.CommitAs(s.File(uuid))
+		err = f.Commit()
 	}
 	if err != nil {
 		return fmt.Errorf("finish the log of build %s: %w", uuid, err)
