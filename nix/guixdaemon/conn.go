@@ -81,7 +81,7 @@ func (c *Conn) close(reason error) error {
 	defer c.mu.Unlock()
 	if c.dead == nil {
 		c.dead = reason
-		c.nc.Close()
+		leave(c.nc)
 	}
 	return c.dead
 }
