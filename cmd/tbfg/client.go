@@ -47,15 +47,16 @@ func (s server) option() cli.Flag {
 // target is where a command finds the server. A unix socket that may be used is
 // preferred to a port that anybody may have opened.
 func (s server) target(c *cli.Context) string {
-	if !c.IsSet(s.flag) && s.socket != "" && unix.Access(s.socket, unix.W_OK) == nil {
+	if c.IsSet(s.flag) {
+		return c.String(s.flag)
+	}
+	if s.socket != "" && unix.Access(s.socket, unix.W_OK) == nil {
 		return "unix:" + s.socket
 	}
-	if !c.IsSet(s.flag) {
-		if conf, err := loadConfig(c); err == nil && len(s.listens(conf)) > 0 {
-			return "http://" + doctor.Here(s.listens(conf)[0])
-		}
+	if conf, err := loadConfig(c); err == nil && len(s.listens(conf)) > 0 {
+		return "http://" + doctor.Here(s.listens(conf)[0])
 	}
-	return c.String(s.flag)
+	return s.url
 }
 
 // askedBy tells whether a command has this option.

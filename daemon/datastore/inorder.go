@@ -75,12 +75,11 @@ func (t *Tx) list(ctx context.Context, graph []*Node) (fresh []*Node, err error)
 
 // find looks a node up in the database; its id stays zero if it is not there.
 func (t *Tx) find(ctx context.Context, n *Node) error {
-	known := knownNode{}
 	id, err := t.DerivationID(ctx, n.Path)
 	if id == 0 || err != nil {
 		return err
 	}
-	known.id = id
+	known := knownNode{id: id}
 	err = t.stmts.each(ctx, "derivation_outputs", []any{id}, func(rows *sql.Rows) error {
 		var o NodeOutput
 		err := rows.Scan(&o.Name, &o.Path, &o.id)

@@ -37,28 +37,19 @@ type TagFilter struct {
 }
 
 // args are the parameters of the query builds but the first and the last.
-func (f *BuildFilter) args() ([]any, error) {
-	var lists []any
-	for _, list := range []struct {
-		empty bool
-		of    any
-	}{
-		{len(f.Systems) == 0, f.Systems}, {len(f.NotSystems) == 0, f.NotSystems},
-		{len(f.Tags) == 0, f.Tags}, {len(f.NotTags) == 0, f.NotTags},
-	} {
-		if list.empty {
-			lists = append(lists, nil)
-			continue
-		}
-		text, err := json.Marshal(list.of)
-		if err != nil {
-			return nil, err
-		}
-		lists = append(lists, string(text))
+func (f *BuildFilter) args() []any {
+	return []any{f.Processed, f.Canceled, listValue(f.Systems), listValue(f.NotSystems), f.PriorityAbove, f.PriorityBelow,
+		timeValue(f.CreatedAfter), timeValue(f.CreatedBefore), textValue(string(f.Derivation)), listValue(f.Tags), listValue(f.NotTags),
+		textValue(string(f.Output)), textValue(f.Result)}
+}
+
+// listValue is a list for the database, as JSON; an empty one is NULL.
+func listValue[T string | TagFilter](list []T) any {
+	if len(list) == 0 {
+		return nil
 	}
-	return []any{f.Processed, f.Canceled, lists[0], lists[1], f.PriorityAbove, f.PriorityBelow,
-		timeValue(f.CreatedAfter), timeValue(f.CreatedBefore), textValue(string(f.Derivation)), lists[2], lists[3],
-		textValue(string(f.Output)), textValue(f.Result)}, nil
+	text, _ := json.Marshal(list) // strings always have a form
+	return string(text)
 }
 
 // lookAhead is how many builds are looked at in one go.
@@ -77,10 +68,7 @@ func (q Queries) Builds(ctx context.Context, f BuildFilter) ([]BuildRow, error) 
 
 // builds returns besides how many builds it looked at.
 func (q Queries) builds(ctx context.Context, f BuildFilter) (builds []BuildRow, looked int, err error) {
-	args, err := f.args()
-	if err != nil {
-		return nil, 0, err
-	}
+	args := f.args()
 	var after int64
 	if f.After != "" {
 		if _, err := q.stmts.row(ctx, "build_id", []any{f.After}, &after); err != nil {
@@ -92,7 +80,7 @@ func (q Queries) builds(ctx context.Context, f BuildFilter) (builds []BuildRow, 
 		ahead, room = min(lookAhead, f.Limit), f.Limit
 	}
 	for {
-		next, err := q.nextBuilds(ctx, f, args, after, ahead)
+		next, err := q.nextBuilds(ctx, f, after, ahead)
 		if err != nil {
 			return nil, looked, err
 		}
@@ -154,10 +142,9 @@ func (n next) reachesFarther(than next) bool {
 	return n.ids[len(n.ids)-1] > than.ids[len(than.ids)-1]
 }
 
-// nextBuilds are the next builds after one which a filter may choose. args are
-// its parameters.
-func (q Queries) nextBuilds(ctx context.Context, f BuildFilter, args []any, after int64, n int) (best next, err error) {
-	for i, way := range f.ways(args) {
+// nextBuilds are the next builds after one which a filter may choose.
+func (q Queries) nextBuilds(ctx context.Context, f BuildFilter, after int64, n int) (best next, err error) {
+	for i, way := range f.ways() {
 		is, err := q.next(ctx, way, after, n)
 		if err != nil {
 			return best, err
@@ -193,9 +180,8 @@ type way struct {
 }
 
 // ways are the conditions of a filter that have an index in the order of
-// builds, or are quickly seen; the first is always there. args are the filter's
-// parameters.
-func (f *BuildFilter) ways(args []any) []way {
+// builds, or are quickly seen; the first is always there.
+func (f *BuildFilter) ways() []way {
 	ways := []way{{query: "builds_after"}}
 	add := func(want bool, query string, args ...any) {
 		if want {
@@ -211,9 +197,9 @@ func (f *BuildFilter) ways(args []any) []way {
 	add(f.Result == "success", "builds_after_processed")
 	add(f.Derivation != "", "builds_after_derivation", string(f.Derivation))
 	add(f.Output != "", "builds_after_output", string(f.Output))
-	add(len(f.Systems)+len(f.NotSystems) > 0, "builds_after_systems", args[2:4]...)
+	add(len(f.Systems)+len(f.NotSystems) > 0, "builds_after_systems", listValue(f.Systems), listValue(f.NotSystems))
 	add(f.PriorityAbove != nil || f.PriorityBelow != nil || !f.CreatedAfter.IsZero() || !f.CreatedBefore.IsZero(),
-		"builds_after_numbers", args[4:8]...)
+		"builds_after_numbers", f.PriorityAbove, f.PriorityBelow, timeValue(f.CreatedAfter), timeValue(f.CreatedBefore))
 	for _, tag := range f.Tags {
 		if tag.Value != nil {
 			add(true, "builds_after_tag", tag.Key, *tag.Value)

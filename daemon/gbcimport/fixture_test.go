@@ -2,6 +2,7 @@ package gbcimport_test
 
 import (
 	"database/sql"
+	_ "embed"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -30,22 +31,10 @@ CREATE TABLE agents (
 , name TEXT, active NOT NULL DEFAULT 1);
 CREATE TABLE agent_passwords (number INTEGER PRIMARY KEY, agent TEXT, secret TEXT, made TIMESTAMP);`
 
-// fullSchema is that of protocol.md, with types such as the driver interprets.
-const fullSchema = `
-CREATE TABLE agents (id TEXT PRIMARY KEY, description TEXT, name TEXT, active NOT NULL DEFAULT 1);
-CREATE TABLE agent_passwords (id INTEGER PRIMARY KEY, agent_id TEXT, password TEXT, created_at TIMESTAMP);
-CREATE TABLE tags (id INTEGER PRIMARY KEY, key TEXT, value TEXT);
-CREATE TABLE agent_tags (agent_id TEXT, tag_id INTEGER);
-CREATE TABLE systems (id INTEGER PRIMARY KEY, system TEXT);
-CREATE TABLE derivations (id INTEGER PRIMARY KEY, name TEXT, system_id INTEGER, fixed_output BOOLEAN);
-CREATE TABLE outputs (id INTEGER PRIMARY KEY, output TEXT);
-CREATE TABLE derivation_outputs (id INTEGER PRIMARY KEY, derivation_id INTEGER, name TEXT, output_id INTEGER);
-CREATE TABLE derivation_inputs (derivation_id INTEGER, derivation_output_id INTEGER);
-CREATE TABLE builds (id INTEGER PRIMARY KEY, uuid TEXT, derivation_id INTEGER, priority INTEGER, processed BOOLEAN,
-       canceled BOOLEAN, created_at DATETIME, end_time DATETIME, deferred_until DATETIME);
-CREATE TABLE build_tags (build_id INTEGER, tag_id INTEGER);
-CREATE TABLE build_results (build_id INTEGER, agent_id TEXT, result TEXT, failure_reason TEXT);
-CREATE TABLE something_else (id INTEGER);`
+// fullSchema is all that is known of the original's tables.
+//
+//go:embed testdata/upstream.sql
+var fullSchema string
 
 // upstream is a Guix Build Coordinator's database that a test writes.
 type upstream struct {
@@ -90,7 +79,7 @@ func (u *upstream) derivation(d *coordinatortest.Derivations, id int, path store
 // others comes before them, so that order cannot be taken for granted.
 func small(t *testing.T, f *coordinatortest.Farm) *upstream {
 	t.Helper()
-	u := newUpstream(t, fullSchema)
+	u := newUpstream(t, fullSchema+"CREATE TABLE something_else (id INTEGER);")
 	u.exec("INSERT INTO agents VALUES (?, 'TBFG agent', 'bedok', 1), (?, NULL, NULL, 0)", bedok, idle)
 	u.exec("INSERT INTO agent_passwords VALUES (1, ?1, ?2, '2025-08-13 00:00:00'), (2, ?1, 'second', NULL)", bedok, password)
 	u.exec("INSERT INTO tags VALUES (1, 'ram', '64G'), (2, 'branch', 'master')")

@@ -130,6 +130,8 @@ func (m *importer) readOutputs(ctx context.Context, g *graph) error {
 		if n.broken == "" && len(n.Outputs) == 0 {
 			n.broken = "the file has none of the outputs"
 		}
+		// As guix-daemon sees it, whatever the file says.
+		n.Fixed = n.Fixed && len(n.Outputs) == 1 && n.Outputs[0].Name == "out"
 	}
 	return nil
 }

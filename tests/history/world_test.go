@@ -134,6 +134,7 @@ func (w *World) until(t *testing.T, what string, good func(wire.Build) bool) {
 	client := clientapi.NewClient(w.ClientURL)
 	const patience = 30 * time.Second
 	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for before := -1; ; {
@@ -146,7 +147,7 @@ func (w *World) until(t *testing.T, what string, good func(wire.Build) bool) {
 			}
 			return nil
 		})
-		if err == nil && bad.UUID == "" {
+		if err == nil && n == 0 {
 			return
 		}
 		if n != before {

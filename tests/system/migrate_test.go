@@ -19,24 +19,6 @@ const (
 	oldPassword = "IUwGrsEklfu0kVf_QquCOdzfa6-P52qPlcwBd5YB"
 )
 
-// oldSchema is what the post shows of the Guix Build Coordinator's tables, and
-// for the rest what is likely.
-const oldSchema = `PRAGMA journal_mode = WAL;
-CREATE TABLE agents (id TEXT PRIMARY KEY, description TEXT, name TEXT, active NOT NULL DEFAULT 1);
-CREATE TABLE agent_passwords (id INTEGER PRIMARY KEY, agent_id TEXT, password TEXT, created_at TIMESTAMP);
-CREATE TABLE tags (id INTEGER PRIMARY KEY, key TEXT, value TEXT);
-CREATE TABLE agent_tags (agent_id TEXT, tag_id INTEGER);
-CREATE TABLE systems (id INTEGER PRIMARY KEY, system TEXT);
-CREATE TABLE derivations (id INTEGER PRIMARY KEY, name TEXT, system_id INTEGER, fixed_output BOOLEAN);
-CREATE TABLE outputs (id INTEGER PRIMARY KEY, output TEXT);
-CREATE TABLE derivation_outputs (id INTEGER PRIMARY KEY, derivation_id INTEGER, name TEXT, output_id INTEGER);
-CREATE TABLE derivation_inputs (derivation_id INTEGER, derivation_output_id INTEGER);
-CREATE TABLE builds (id INTEGER PRIMARY KEY, uuid TEXT, derivation_id INTEGER, priority INTEGER, processed BOOLEAN,
-       canceled BOOLEAN, created_at DATETIME, end_time DATETIME, deferred_until DATETIME);
-CREATE TABLE build_tags (build_id INTEGER, tag_id INTEGER);
-CREATE TABLE build_results (build_id INTEGER, agent_id TEXT, result TEXT, failure_reason TEXT);
-`
-
 // documented is a command of docs/migrating.md, without the prompt: the first
 // one that has a text in it.
 func documented(t *testing.T, part string) string {
@@ -60,7 +42,11 @@ func oldBuild(row int) string { return fmt.Sprintf("7bdd2249-1214-431a-aa61-%012
 // succeeded, one that failed, whose log is as guix-daemon writes logs, and one in the queue.
 func (h *host) addOldFarm(good, bad, left *toy.Drv) {
 	h.t.Helper()
-	sql := oldSchema + fmt.Sprintf(`INSERT INTO agents VALUES ('%[1]s', 'TBFG agent', 'bedok', 1);
+	schema, err := os.ReadFile("../../daemon/gbcimport/testdata/upstream.sql")
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	sql := "PRAGMA journal_mode = WAL;\n" + string(schema) + fmt.Sprintf(`INSERT INTO agents VALUES ('%[1]s', 'TBFG agent', 'bedok', 1);
 		INSERT INTO agent_passwords VALUES (1, '%[1]s', '%[2]s', '2025-08-13 00:00:00');
 		INSERT INTO tags VALUES (1, 'team', 'science'); INSERT INTO agent_tags VALUES ('%[1]s', 1);
 		INSERT INTO systems VALUES (1, '%[3]s');`, oldAgent, oldPassword, toy.System())
